@@ -1,0 +1,24 @@
+"""A slow endpoint: the client waits for all of the work."""
+
+import time
+
+from flask import Flask
+from flask_restful import Api, Resource
+
+app = Flask(__name__)
+app.config["WORK_SECONDS"] = 10
+api = Api(app)
+
+
+class CatchAll(Resource):
+    def get(self, path=""):
+        print(f"started /{path}")
+        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        print(f"finished /{path}")
+        return f"The answer is: {path}"
+
+
+api.add_resource(CatchAll, "/", "/<path:path>")
+
+if __name__ == "__main__":
+    app.run(port=8000, debug=True)

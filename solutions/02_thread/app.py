@@ -1,0 +1,39 @@
+"""A slow endpoint that answers 202 Accepted at once and works on in a thread."""
+
+import threading
+import time
+from functools import wraps
+
+from flask import Flask
+from flask_restful import Api, Resource
+
+app = Flask(__name__)
+app.config["WORK_SECONDS"] = 10
+api = Api(app)
+
+
+def async_api(view):
+    """Answer 202 Accepted at once, and do the view's work in a thread."""
+
+    @wraps(view)
+    def accept(*args, **kwargs):
+        # A daemon thread: Ctrl-C need not wait for it.
+        threading.Thread(target=view, args=args, kwargs=kwargs, daemon=True).start()
+        return "accepted", 202
+
+    return accept
+
+
+class CatchAll(Resource):
+    @async_api
+    def get(self, path=""):
+        print(f"started /{path}")
+        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        print(f"finished /{path}")
+        return f"The answer is: {path}"
+
+
+api.add_resource(CatchAll, "/", "/<path:path>")
+
+if __name__ == "__main__":
+    app.run(port=8000, debug=True)

@@ -1,0 +1,65 @@
+"""A slow endpoint whose work, in its thread, still sees the request."""
+
+import threading
+import time
+from functools import wraps
+from io import BytesIO
+
+from flask import Flask, g, request
+from flask_restful import Api, Resource
+
+app = Flask(__name__)
+app.config["WORK_SECONDS"] = 10
+api = Api(app)
+
+
+def async_api(view):
+    """Answer 202 Accepted at once, and do the view's work in a thread."""
+
+    @wraps(view)
+    def accept(*args, **kwargs):
+        environ = copy_environ()
+        from_hooks = dict(vars(g))  # what before_request functions put on g
+
+        def task():
+            with app.request_context(environ):
+                vars(g).update(from_hooks)
+                view(*args, **kwargs)
+
+        # A daemon thread: Ctrl-C need not wait for it.
+        threading.Thread(target=task, daemon=True).start()
+        return "accepted", 202
+
+    return accept
+
+
+def copy_environ():
+    """Return the request's WSGI environ with its body in memory.
+
+    The server closes its own wsgi.input once the request is answered.
+    """
+    body = request.get_data()
+    environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
+    return environ
+
+
+class CatchAll(Resource):
+    @async_api
+    def get(self, path=""):
+        print(f"started /{path}")
+        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        print(f"finished /{path}")
+        return f"The answer is: {path}"
+
+    @async_api
+    def post(self, path=""):
+        time.sleep(app.config["WORK_SECONDS"])
+        print(f"received {len(request.get_data())} bytes for /{path}")
+        return {"path": path, "received": request.get_json()}
+
+
+api.add_resource(CatchAll, "/", "/<path:path>")
+
+if __name__ == "__main__":
+    app.run(port=8000, debug=True)

@@ -1,0 +1,59 @@
+"""Which app.py is checked, and how a broken promise is told."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from tests.expect import Broken
+from tests.learner import CannotLoad
+from tests.site import Site
+
+TOP = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("workshop")
+    group.addoption(
+        "--answers",
+        metavar="DIR",
+        default="steps",
+        help="check DIR/NN_slug/app.py; without this option, steps/NN_slug/app.py",
+    )
+    group.addoption(
+        "--solutions",
+        action="store_const",
+        const="solutions",
+        dest="answers",
+        help="check the solutions",
+    )
+
+
+@pytest.fixture
+def site(request, caplog, capsys):
+    """The app of the step in whose folder the test was collected, imported afresh."""
+    room = request.path.parent.name.removeprefix("step_")
+    path = (TOP / request.config.getoption("answers") / room / "app.py").resolve()
+    shown = path.relative_to(TOP).as_posix() if path.is_relative_to(TOP) else str(path)
+    site = Site(path, shown, lambda: capsys.readouterr().err + caplog.text)
+    yield site
+    site.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Tell a broken promise in words; the harness's traceback only with an explicit --tb."""
+    report = yield
+    promise = (inspect.getdoc(item.function) or "").partition("\n\n")[0].replace("\n", " ")
+    report.user_properties.append(("promise", promise))
+    error = call.excinfo and call.excinfo.value
+    if isinstance(error, Broken):
+        told = {"Promised": promise, "Seen": error.saw, "Means": error.means, "Look at": error.look}
+    elif isinstance(error, CannotLoad):
+        told = {"Seen": error.sentence, "Look at": error.look}
+    else:
+        return report
+    report.user_properties.append(("told", told))
+    if item.config.option.tbstyle == "auto":
+        report.longrepr = "\n".join(f"{what + ':':9} {text}" for what, text in told.items())
+    return report

@@ -1,0 +1,44 @@
+"""What a check says when a promise is broken, and how long it waits before it says so."""
+
+import threading
+
+LIMIT = 10.0  # seconds; a safety limit that no right answer comes near, never a measurement
+
+
+class Broken(Exception):
+    """A promise is broken. Three short texts: what was seen, what it means, where to look."""
+
+    def __init__(self, saw, means, look):
+        super().__init__(saw, means, look)
+        self.saw, self.means, self.look = saw, means, look
+
+
+def expect(kept, saw, means, look):
+    """Raise Broken unless the promise is kept."""
+    if not kept:
+        raise Broken(saw, means, look)
+
+
+class Happenings:
+    """What happens in a site's many threads, for a check to wait for.
+
+    Whoever changes something that a check may wait for says so with note().
+    """
+
+    def __init__(self):
+        self._changed = threading.Condition()
+
+    def note(self):
+        with self._changed:
+            self._changed.notify_all()
+
+    def until(self, condition, otherwise):
+        """Wait until condition() is true and return its value.
+
+        After LIMIT seconds raise otherwise, or what it returns if it can be called.
+        """
+        with self._changed:
+            value = self._changed.wait_for(condition, LIMIT)
+        if not value:
+            raise otherwise() if callable(otherwise) else otherwise
+        return value

@@ -1,0 +1,96 @@
+"""Load the learner's app.py, afresh for every test, and say clearly why it cannot be loaded."""
+
+import sys
+import traceback
+import types
+
+import flask
+
+
+class CannotLoad(Exception):
+    """One sentence on why app.py cannot be checked, and a line on what to do."""
+
+    def __init__(self, sentence, look):
+        super().__init__(sentence, look)
+        self.sentence, self.look = sentence, look
+
+
+class Started(BaseException):
+    """app.run() was called while the file was being imported."""
+
+
+def load(path, shown, builtins):
+    """Run the file at path as a new module and return it.
+
+    shown: the path as the learner knows it; builtins: the built-in names it runs with.
+    Raises CannotLoad.
+    """
+    if not path.is_file():
+        raise CannotLoad(f"There is no {shown}.", f"Bring it back: git restore {shown}")
+    try:
+        code = compile(path.read_bytes(), path, "exec")
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        text = (getattr(error, "text", None) or "").strip()
+        raise CannotLoad(
+            f"Python cannot read {shown}{f', line {line}' if line else ''}: {error.args[0]}.",
+            f"That line is: {text}" if text else "Look at the file's encoding and its last edit.",
+        ) from None
+
+    module = types.ModuleType("app")
+    module.__file__ = str(path)
+    vars(module)["__builtins__"] = builtins
+    sys.modules["app"] = module  # Flask(__name__) looks its module up
+    run, flask.Flask.run = flask.Flask.run, raise_started
+    try:
+        exec(code, vars(module))
+    except Started as error:
+        raise CannotLoad(
+            f"{shown}, line {line_in(error, path)}, starts a server while it is being imported.",
+            'Put app.run() below the line  if __name__ == "__main__":  and indent it.',
+        ) from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise CannotLoad(
+            f"{shown}, line {line_in(error, path)}, stops with {described(error)} "
+            "while it is being imported.",
+            "Nothing can be checked before the file can be imported.",
+        ) from None
+    finally:
+        flask.Flask.run = run
+
+    if not hasattr(module, "app"):
+        raise CannotLoad(f"{shown} has no app.", "The checks look for  app = Flask(__name__).")
+    if not isinstance(module.app, flask.Flask):
+        raise CannotLoad(
+            f"In {shown}, app is {described_value(module.app)}, not a Flask application.",
+            "The checks look for  app = Flask(__name__).",
+        )
+    return module
+
+
+def raise_started(*args, **kwargs):
+    raise Started
+
+
+def line_in(error, path):
+    """The number of the last line of the file at path that the error passed through."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
+    ]
+    return lines[-1] if lines else None
+
+
+def described(error):
+    """An exception in a few words: its type, and its first line where it has one."""
+    first = str(error).strip().splitlines()[:1]
+    return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+
+
+def described_value(value):
+    """A value in a few words, for a sentence."""
+    text = repr(value)
+    return text if len(text) <= 70 else f"{text[:60]}… ({type(value).__name__})"

@@ -1,0 +1,357 @@
+"""A fresh import of the learner's app, served on a socket, with views that the check holds back."""
+
+import concurrent.futures.thread
+import difflib
+import re
+import sys
+import threading
+import time
+import traceback
+from urllib.parse import urlsplit
+
+import flask_restful
+
+from tests.clock import Clock
+from tests.expect import LIMIT, Broken, Happenings, expect
+from tests.learner import described, described_value, line_in, load
+from tests.server import Exchange, Server
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class Call:
+    """One call of a view: its thread, its arguments, and what came of it."""
+
+    def __init__(self, args, kwargs):
+        self.thread = threading.current_thread()
+        self.args, self.kwargs = args, kwargs
+        self.result = self.error = None
+        self.ended = False
+
+
+class Work:
+    """A view whose every call waits until the check releases it.
+
+    url: where it is served; calls: every Call so far, in the order in which they began.
+    """
+
+    def __init__(self, function, url, happenings):
+        self.url, self.calls = url, []
+        self._function, self._happenings = function, happenings
+        self._released = threading.Event()
+
+    def release(self):
+        self._released.set()
+
+    def __call__(self, *args, **kwargs):
+        call = Call(args, kwargs)
+        self.calls.append(call)
+        self._happenings.note()
+        self._released.wait()
+        try:
+            call.result = self._function(*args, **kwargs)
+            return call.result
+        except BaseException as error:
+            call.error = error
+            raise
+        finally:
+            call.ended = True
+            self._happenings.note()
+
+
+class Site:
+    """What a check works with.
+
+    module: the learner's module, imported afresh; app: its Flask application; clock: the time it
+    lives by; wsgi_app: what is served, should a check want to serve it otherwise; crashes: what the
+    app's threads have died of.
+    """
+
+    def __init__(self, path, shown, printed):
+        self._threads_before = set(threading.enumerate())
+        self._works, self._server, self.crashes = [], None, []
+        self._path, self._shown, self._read_printed = path, shown, printed
+        self._printed = ""
+        self.happenings = Happenings()
+        self.clock = Clock(self.happenings)
+        self.module = load(path, shown, self.clock.builtins())
+        self.app = self.wsgi_app = self.module.app
+        # TESTING alone would let a view's exception through to the server.
+        self.app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
+        self._excepthook, threading.excepthook = threading.excepthook, self._crashed
+
+    # What a check puts on the site
+
+    def named(self, name):
+        """Return what the learner's module calls by this name."""
+        if hasattr(self.module, name):
+            return getattr(self.module, name)
+        near = difflib.get_close_matches(name, vars(self.module), 1)
+        raise Broken(
+            f"{self._shown} has no {name}." + (f" It has {near[0]}." if near else ""),
+            "The checks know your code by HTTP and by the names in the lesson.",
+            f"{name} stands at the top level of the file, under exactly this name.",
+        )
+
+    def decorated(self, view):
+        """Return async_api(view)."""
+        decorator = self.named("async_api")
+        try:
+            result = decorator(view)
+        except Exception as error:
+            raise Broken(
+                f"async_api(view) raised {described(error)}{self.place(error)}.",
+                "A decorator is called once for each view, while the app is put together.",
+                "There is no request at that time. What needs one goes into the inner function.",
+            ) from None
+        expect(
+            callable(result),
+            f"async_api(view) returned {described_value(result)}.",
+            "A decorator returns the function that takes the view's place.",
+            "Does async_api end by returning its inner function?",
+        )
+        return result
+
+    def work(self, function=lambda **_: "done", *, decorate=True, resource=False, url=None):
+        """Serve function as a view that the check holds back; returns its Work.
+
+        decorate: put it under async_api. resource: serve it as a Flask-RESTful Resource.
+        """
+        name = f"work{len(self._works)}"
+        work = Work(function, url or f"/{name}", self.happenings)
+        self._works.append(work)
+
+        def view(*args, **kwargs):
+            return work(*args, **kwargs)
+
+        def method(self, *args, **kwargs):
+            return work(*args, **kwargs)
+
+        view.__name__ = method.__name__ = name
+        served = method if resource else view
+        if decorate:
+            served = self.decorated(served)
+        if resource:
+            methods = {verb.lower(): served for verb in METHODS}
+            kind = type(name, (flask_restful.Resource,), methods)
+            self.named("api").add_resource(kind, work.url, endpoint=name)
+        else:
+            self.app.add_url_rule(work.url, name, served, methods=METHODS)
+        return work
+
+    # What a check does as a client
+
+    @property
+    def server(self):
+        if self._server is None:
+            self._server = Server(self.wsgi_app)
+        return self._server
+
+    def send(self, method, url, **request):
+        """Send a request and return its answer once the request is over; see Server.send."""
+        return self.server.send(method, url, **request)
+
+    def start(self, method, url, **request):
+        """Send a request without waiting for its answer; returns its Exchange."""
+        return Exchange(self.server, self.happenings, method, url, **request)
+
+    def accepted(self, work, method="GET", url=None, **request):
+        """Send a request to work that is held back; return the 202 that has to come all the same."""
+        exchange = self.start(method, url or work.url, **request)
+        self.happenings.until(
+            lambda: exchange.over() or any(map(self.in_request, work.calls)), exchange.wait
+        )
+        if not exchange.over():
+            raise WORKS_IN_REQUEST
+        return self.expect_202(exchange.wait(), f"{method} {url or work.url}")
+
+    def expect_202(self, answer, what):
+        expect(
+            answer.status_code == 202,
+            f"{what} was answered {answer.status}.",
+            "Work that goes on in the background is answered 202 Accepted.",
+            "What does async_api's inner function return?" + self.last_words(),
+        )
+        return answer
+
+    def slept(self, exchange, number=1):
+        """Wait until the app has begun that many time.sleep(); return the last Sleep."""
+        sleeps = self.clock.sleeps
+        self.happenings.until(
+            lambda: len(sleeps) >= number
+            or self.crashes
+            or (exchange.over() and exchange.wait().status_code != 202),
+            NEVER_SLEPT,
+        )
+        expect(len(sleeps) >= number, *NEVER_SLEPT.args[:2], NEVER_SLEPT.look + self.last_words())
+        return sleeps[number - 1]
+
+    def call(self, work, number=1):
+        """Wait until that many calls of the work have begun; return that one."""
+        calls = work.calls
+        self.happenings.until(
+            lambda: len(calls) >= number or self.crashes,
+            Broken(
+                f"{number} requests were accepted, and the view was called {len(calls)} times.",
+                "Work that was accepted has not begun, though there was time.",
+                "Is the thread started? Is the view called in it?",
+            ),
+        )
+        if len(calls) < number:
+            error = self.crashes[-1]
+            raise Broken(
+                f"The task's thread died of {described(error)}{self.place(error)}.",
+                "It never came to call the view, so nobody does the work.",
+                "A thread has nothing but what it is handed. What does it use that it lacks?",
+            )
+        return calls[number - 1]
+
+    def over(self, call):
+        """Wait until a released call is over."""
+        self.happenings.until(lambda: call.ended, NEVER_ENDED)
+
+    def ended(self, call):
+        """Wait until a released call is over; return what the view returned."""
+        self.over(call)
+        if call.error:
+            raise Broken(
+                f"In the task, the view stopped with {described(call.error)}",
+                "What a view can do in a request, it has to be able to do in its task.",
+                "The task runs in another thread, and the request is over by then.",
+            )
+        return call.result
+
+    def in_task(self, function, method="GET", **request):
+        """Call function in a task, once its request is over; return what it returned."""
+        found = []
+
+        def view():
+            found.append(function())
+            return "done"
+
+        work = self.work(view)
+        self.accepted(work, method, **request)
+        work.release()
+        self.ended(self.call(work))
+        return found[0]
+
+    def location(self, answer):
+        """Return the path in the Location of a 202."""
+        location = answer.headers.get("Location")
+        expect(
+            location is not None,
+            "The 202 has no Location header.",
+            "The client does not know where to ask for the answer.",
+            "A view can return headers as the third part: body, status, headers.",
+        )
+        return urlsplit(location).path
+
+    def poll(self, location):
+        """Ask until the answer is no longer a 202 with a Location; return it."""
+        give_up = time.monotonic() + LIMIT
+        while True:
+            at_work = self.threads()
+            answer = self.send("GET", location)
+            if answer.status_code != 202 or "Location" not in answer.headers:
+                return answer
+            expect(
+                at_work and time.monotonic() < give_up,
+                f"The task is over, and GET {location} still answers 202.",
+                "The client asks for ever.",
+                "Is the record finished whatever becomes of the task, and is nothing put in its "
+                "place afterwards?" + self.last_words(),
+            )
+
+    def outcome(self, method, url, **request):
+        """Send a request; return its answer, or what the task that it starts answers in the end."""
+        answer = self.send(method, url, **request)
+        return self.poll(self.location(answer)) if answer.status_code == 202 else answer
+
+    # What a check looks at afterwards
+
+    def in_request(self, call):
+        """Whether a Call or a Sleep took place in a thread that serves requests."""
+        return call.thread in self.server.threads.values()
+
+    def in_request_thread(self):
+        """Whether the caller is in a thread that serves requests."""
+        return self._server and threading.current_thread() in self._server.threads.values()
+
+    def printed(self):
+        """All that the app has logged and written to stderr so far."""
+        self._printed += self._read_printed()
+        return self._printed
+
+    def last_words(self):
+        """A sentence with the last error that the app printed, to put behind another."""
+        errors = re.findall(r"^(?:\w+\.)*\w+(?:Error|Exception|Disconnected)\b.*", self.printed(), re.M)
+        return f" The app printed: {errors[-1]}" if errors else ""
+
+    def place(self, error):
+        """Where in the learner's file an error came from, to put behind a sentence."""
+        line = line_in(error, self._path)
+        return f" ({self._shown}, line {line})" if line else ""
+
+    def threads(self):
+        """The app's own threads that are alive: tasks, an executor's, the cleaner."""
+        own = self.server.own_threads() if self._server else set()
+        return [t for t in threading.enumerate() if t not in self._threads_before | own]
+
+    def quiet(self):
+        """Wait until no thread of the app is busy; return those that still are after LIMIT."""
+        give_up = time.monotonic() + LIMIT
+        while (busy := [t for t in self.threads() if not is_idle(t)]) and time.monotonic() < give_up:
+            busy[0].join(0.02)
+        return busy
+
+    def close(self):
+        """End what the test began; raise Broken if a thread of the app's does not end."""
+        for work in self._works:
+            work.release()
+        self.clock.close()
+        if hasattr(self.module, "stop_cleaner"):
+            self.module.stop_cleaner.set()
+        busy = self.quiet()
+        if self._server:
+            self._server.stop()
+        threading.excepthook = self._excepthook
+        if busy:
+            raise Broken(
+                f"A thread of the app is still alive after the test{self.stands(busy[0])}.",
+                "Nothing that the test did keeps it busy.",
+                "Is there a loop that never ends, or a wait that nobody ends?",
+            )
+
+    def stands(self, thread):
+        """Where in the learner's file a thread stands, to put behind a sentence."""
+        stack = traceback.extract_stack(sys._current_frames().get(thread.ident))
+        lines = [frame.lineno for frame in stack if frame.filename == str(self._path)]
+        return f", at {self._shown}, line {lines[-1]}" if lines else ""
+
+    def _crashed(self, args):
+        self.crashes.append(args.exc_value)
+        self._excepthook(args)
+        self.happenings.note()
+
+
+def is_idle(thread):
+    """Whether this is an executor's thread that waits for work: those stay, and do no harm."""
+    frame = sys._current_frames().get(thread.ident)
+    return frame is not None and frame.f_code.co_filename == concurrent.futures.thread.__file__
+
+
+WORKS_IN_REQUEST = Broken(
+    "The view's work began in the thread that serves the request.",
+    "So the client has to wait until the work is done.",
+    "Who calls the view? It has to be the new thread, once it is started.",
+)
+NEVER_SLEPT = Broken(
+    "The request was answered, and no work was done for it.",
+    "The slow work stands for what your users wait for. It has to take place.",
+    'Does the view call time.sleep(app.config["WORK_SECONDS"])?',
+)
+NEVER_ENDED = Broken(
+    "The view was let go on, and never came back.",
+    "The task hangs.",
+    "Does the view wait for something that its own request holds?",
+)

@@ -1,0 +1,1 @@
+"""The class's one command: `python3 -m workshop`."""
