@@ -55,5 +55,6 @@ def pytest_runtest_makereport(item, call):
         return report
     report.user_properties.append(("told", told))
     if item.config.option.tbstyle == "auto":
+        report.sections.clear()
         report.longrepr = "\n".join(f"{what + ':':9} {text}" for what, text in told.items())
     return report

@@ -14,6 +14,7 @@ import flask_restful
 from tests.clock import Clock
 from tests.expect import LIMIT, Broken, Happenings, expect
 from tests.learner import described, described_value, line_in, load
+from tests.lockstep import Lockstep
 from tests.server import Exchange, Server
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -70,7 +71,7 @@ class Site:
     def __init__(self, path, shown, printed):
         self._threads_before = set(threading.enumerate())
         self._works, self._server, self.crashes = [], None, []
-        self._path, self._shown, self._read_printed = path, shown, printed
+        self.path, self._shown, self._read_printed = path, shown, printed
         self._printed = ""
         self.happenings = Happenings()
         self.clock = Clock(self.happenings)
@@ -178,9 +179,11 @@ class Site:
         """Wait until the app has begun that many time.sleep(); return the last Sleep."""
         sleeps = self.clock.sleeps
         self.happenings.until(
-            lambda: len(sleeps) >= number
-            or self.crashes
-            or (exchange.over() and exchange.wait().status_code != 202),
+            lambda: (
+                len(sleeps) >= number
+                or self.crashes
+                or (exchange.over() and exchange.wait().status_code != 202)
+            ),
             NEVER_SLEPT,
         )
         expect(len(sleeps) >= number, *NEVER_SLEPT.args[:2], NEVER_SLEPT.look + self.last_words())
@@ -209,6 +212,13 @@ class Site:
     def over(self, call):
         """Wait until a released call is over."""
         self.happenings.until(lambda: call.ended, NEVER_ENDED)
+
+    def left(self, call):
+        """Wait until the thread of a released call has ended, or an executor has it back."""
+        self.over(call)
+        give_up = time.monotonic() + LIMIT
+        while call.thread.is_alive() and not is_idle(call.thread) and time.monotonic() < give_up:
+            call.thread.join(0.02)
 
     def ended(self, call):
         """Wait until a released call is over; return what the view returned."""
@@ -284,12 +294,14 @@ class Site:
 
     def last_words(self):
         """A sentence with the last error that the app printed, to put behind another."""
-        errors = re.findall(r"^(?:\w+\.)*\w+(?:Error|Exception|Disconnected)\b.*", self.printed(), re.M)
+        errors = re.findall(
+            r"^(?:\w+\.)*\w+(?:Error|Exception|Disconnected)\b.*", self.printed(), re.M
+        )
         return f" The app printed: {errors[-1]}" if errors else ""
 
     def place(self, error):
         """Where in the learner's file an error came from, to put behind a sentence."""
-        line = line_in(error, self._path)
+        line = line_in(error, self.path)
         return f" ({self._shown}, line {line})" if line else ""
 
     def threads(self):
@@ -300,9 +312,15 @@ class Site:
     def quiet(self):
         """Wait until no thread of the app is busy; return those that still are after LIMIT."""
         give_up = time.monotonic() + LIMIT
-        while (busy := [t for t in self.threads() if not is_idle(t)]) and time.monotonic() < give_up:
+        while busy := [t for t in self.threads() if not is_idle(t)]:
+            if time.monotonic() > give_up:
+                break
             busy[0].join(0.02)
         return busy
+
+    def lockstep(self, *functions):
+        """Run functions at the same time, in step with each other; see Lockstep.run."""
+        return Lockstep(self.path).run(*functions)
 
     def close(self):
         """End what the test began; raise Broken if a thread of the app's does not end."""
@@ -325,7 +343,7 @@ class Site:
     def stands(self, thread):
         """Where in the learner's file a thread stands, to put behind a sentence."""
         stack = traceback.extract_stack(sys._current_frames().get(thread.ident))
-        lines = [frame.lineno for frame in stack if frame.filename == str(self._path)]
+        lines = [frame.lineno for frame in stack if frame.filename == str(self.path)]
         return f", at {self._shown}, line {lines[-1]}" if lines else ""
 
     def _crashed(self, args):

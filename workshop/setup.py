@@ -33,7 +33,7 @@ https://www.python.org/downloads/. Then try again.
     r"CERTIFICATE_VERIFY_FAILED": """\
 The network shows a certificate that this Python does not know. Log in to the Wi-Fi in a browser,
 check this computer's clock, or take another network. Then try again.""",
-    r"connection broken by|from versions: none|Max retries exceeded|[Tt]imed out": """\
+    r"[Cc]onnection broken|from versions: none|Max retries|[Tt]imed out|incomplete-download": """\
 The packages could not be fetched: there is no network, or one that wants you to log in first (open
 any page in a browser). Get online, then try again.""",
     r"Errno (1|13|30)\b.*\.venv\.lock": f"""\
@@ -90,7 +90,7 @@ def _lacking(groups):
 
 
 def _pins():
-    return crc32(PROJECT.read_bytes() + PINS.read_bytes())
+    return crc32(PINS.read_bytes())  # which also says what each group asked for
 
 
 def _stamp():

@@ -27,7 +27,8 @@ import json, sys
 import parcel
 
 def main():
-    print(json.dumps({"arguments": sys.argv[1:], "prefix": sys.prefix, "parcel": parcel.__file__}))
+    seen = {"arguments": sys.argv[1:], "prefix": sys.prefix, "path": sys.path}
+    print(json.dumps(seen | {"parcel": parcel.__file__}))
     sys.exit(3)
 """
 
@@ -100,7 +101,8 @@ class Clone:
             "PYTHONUTF8": "1",
         }
         (folder / "other").mkdir()
-        (folder / "other" / "parcel.py").write_text("raise SystemExit('the wrong parcel')")
+        for name in ("parcel", "pip"):
+            (folder / "other" / f"{name}.py").write_text("raise SystemExit('the wrong one')")
         with zipfile.ZipFile(folder / "parcel-1.0-py3-none-any.whl", "w") as wheel:
             about = "parcel-1.0.dist-info"
             wheel.writestr("parcel.py", "")
@@ -165,6 +167,7 @@ def test_the_command_runs_inside_venv_whatever_PYTHONPATH_says(clone):
 
     assert Path(seen["prefix"]).samefile(clone.folder / ".venv")
     assert Path(seen["parcel"]).is_relative_to(seen["prefix"])
+    assert str(clone.folder / "workshop") not in seen["path"], "its modules are not for all to find"
 
 
 def test_the_folder_can_be_named_from_elsewhere(clone):
@@ -199,25 +202,26 @@ def test_without_a_network_it_says_so_and_what_was_there_is_still_good(clone):
 
 
 class Pythons:
-    """Stands in for `setup._run`: notes which modules are run, and does as little as they can."""
+    """Stands in for `setup._run`: notes what is asked, and does as little of it as will do."""
 
     def __init__(self):
         self.asked = []
-        self.amiss = None
+        self.wanted = []
+        self.amiss = {}  # what goes wrong, by the first word of the last line that pip says
 
     def __call__(self, python, _, module, *arguments, heed=lambda line: None):
         self.asked.append(module)
         if module == "venv":
-            executable = Path(arguments[-1]) / (
-                "Scripts/python.exe" if os.name == "nt" else "bin/python"
-            )
+            inside = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+            executable = Path(arguments[-1], inside)
             executable.parent.mkdir()
             executable.touch()
         if module == "pip":
-            heed("Collecting parcel\n")
-            if self.amiss:
-                raise self.amiss
-            heed("Installing collected packages: parcel\n")
+            self.wanted += arguments[arguments.index("requirements.lock") + 1 :]
+            for line in ("Collecting parcel\n", "Installing collected packages: parcel\n"):
+                heed(line)
+                if error := self.amiss.get(line.split()[0]):
+                    raise error
 
 
 @pytest.fixture
@@ -248,7 +252,7 @@ def setup(tmp_path, load):
 def ready(setup, pythons):
     """A setup that has done its work once."""
     assert setup.ensure("core")
-    pythons.asked.clear()
+    pythons.__init__()
     return setup
 
 
@@ -270,12 +274,11 @@ def test_another_group_is_added_to_what_is_there(ready, pythons):
     assert ready.ensure("core") is False
     assert ready.ensure("lab") is False
     assert pythons.asked == ["pip"]
+    assert pythons.wanted == ["nowhere-to-be-found"]
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
-def test_new_versions_are_installed_into_what_is_there(name, ready, pythons):
-    with open(ready.ROOT / name, "a") as file:
-        file.write("# changed\n")
+def test_new_versions_are_installed_into_what_is_there(ready, pythons):
+    ready.PINS.write_text("parcel==1.1\n")
 
     assert ready.ensure("core") is True
     assert pythons.asked == ["pip"]
@@ -306,13 +309,30 @@ def test_a_python_that_was_replaced_by_the_next_version_is_noticed(ready, python
     assert pythons.asked == ALL
 
 
-def test_what_pip_was_cut_short_in_is_made_again(ready, pythons):
-    ready.STAMP.write_text("")
-    (ready.VENV / "half a package").touch()
+def test_a_venv_without_its_python_is_made_again(ready, pythons):
+    ready.PYTHON.unlink()
 
     assert ready.ensure("core") is True
     assert pythons.asked == ALL
-    assert not (ready.VENV / "half a package").exists()
+
+
+def test_what_was_cut_short_while_installing_is_made_again(ready, pythons):
+    pythons.amiss["Installing"] = KeyboardInterrupt()
+    with pytest.raises(SystemExit):
+        ready.ensure("lab")
+    pythons.amiss.clear()
+    pythons.asked.clear()
+
+    assert ready.ensure("core") is True
+    assert pythons.asked == ALL
+
+
+def test_what_was_cut_short_before_it_changed_anything_is_still_good(ready, pythons):
+    pythons.amiss["Collecting"] = KeyboardInterrupt()
+    with pytest.raises(SystemExit):
+        ready.ensure("lab")
+
+    assert ready.ensure("core") is False
 
 
 def test_a_venv_that_somebody_else_made_is_kept_aside(setup, capsys):
@@ -346,6 +366,37 @@ def test_the_second_of_two_waits_and_finds_it_done(setup, load, pythons, monkeyp
     assert pythons.asked == ALL
 
 
+LEFT_BEHIND = """\
+import os, sys, time
+print("there", flush=True)
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+"""
+DOOMED = """\
+import sys
+from workshop.setup import _alone, _run
+with _alone():
+    _run(sys.executable, "-c", *sys.argv[1:], heed=lambda line: print(line, flush=True))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, a lock is not handed down")
+def test_what_a_killed_set_up_leaves_running_is_waited_for(setup, tmp_path):
+    go = tmp_path / "go"
+    command = [sys.executable, "-c", DOOMED, LEFT_BEHIND, str(go)]
+    with subprocess.Popen(command, cwd=setup.ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"there\n"
+        process.kill()
+
+    with open(setup.ROOT / ".venv.lock", "ab") as turn:
+        assert not setup._locked(turn)
+        go.touch()
+        deadline = time.monotonic() + 60
+        while not setup._locked(turn):
+            assert time.monotonic() < deadline, "the lock outlived the last that had it"
+            time.sleep(0.01)
+
+
 # --- What it says when it cannot go on ------------------------------------------------------------
 
 NO_INDEX = (
@@ -359,6 +410,10 @@ AMISS = {
         " after connection broken by 'NewConnectionError('<HTTPSConnection>: Failed to establish a"
         " new connection: [Errno -3] Temporary failure in name resolution')': /simple/flask/\n"
         f"{NO_INDEX}\nERROR: No matching distribution found for flask",
+        "there is no network",
+    ),
+    "the network breaks off": (
+        "ERROR: Exception:\nProtocolError: ('Connection broken: ConnectionResetError(104)')",
         "there is no network",
     ),
     "the Wi-Fi wants a login": (NO_INDEX, "log in"),
@@ -384,15 +439,16 @@ AMISS = {
 
 @pytest.mark.parametrize(("said", "sentence"), AMISS.values(), ids=AMISS)
 def test_what_pip_says_becomes_what_to_do(said, sentence, setup, pythons, capsys):
-    pythons.amiss = ChildProcessError(said)
+    pythons.amiss["Collecting"] = ChildProcessError(said)
     with pytest.raises(SystemExit) as exit:
         setup.ensure("core")
 
     assert exit.value.code == 2
     assert sentence in capsys.readouterr().err
 
-    pythons.amiss = None
+    pythons.amiss.clear()
     assert setup.ensure("core") is True, "and the next try works"
+    assert not (setup.ROOT / ".venv-1").exists(), "nor was anybody else's .venv seen"
 
 
 @pytest.mark.parametrize(
@@ -426,12 +482,12 @@ def test_a_file_that_is_missing_is_named(name, setup, capsys):
 
 
 def test_ctrl_c_ends_it_with_130_and_the_next_try_works(setup, pythons, capsys):
-    pythons.amiss = KeyboardInterrupt()
+    pythons.amiss["Collecting"] = KeyboardInterrupt()
     with pytest.raises(SystemExit) as exit:
         setup.ensure("core")
 
     assert exit.value.code == 130
     assert capsys.readouterr().err.endswith("Stopped.\n")
 
-    pythons.amiss = None
+    pythons.amiss.clear()
     assert setup.ensure("core") is True

@@ -15,7 +15,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from tests.expect import expect
 from tests.learner import described_value
 from tests.site import METHODS
-from tests.step_01_blocking.test_blocking import test_answers_with_the_path  # noqa: F401
+from tests.step_01_blocking import test_blocking
 from tests.step_03_request_context.test_request_context import *  # noqa: F403
 
 
@@ -89,6 +89,10 @@ def test_a_task_may_end_before_its_request(site, monkeypatch):
         "A quick task's answer is lost, and its client asks in vain.",
         "The record has to be there before the thread is started." + site.last_words(),
     )
+
+
+# It ended in step 2, where nobody could ask. Here it comes back.
+test_answers_with_the_path = test_blocking.test_answers_with_the_path
 
 
 @pytest.mark.parametrize("task_id", ["0" * 32, "nobody"])
@@ -265,27 +269,34 @@ def sent(answer):
     return answer.status, headers, answer.data
 
 
-@pytest.mark.parametrize("kind", ["view", "resource"])
+KINDS = {"view": "Flask view function", "resource": "Flask-RESTful resource"}
+
+
 @pytest.mark.parametrize("name", ENDINGS)
-def test_sends_what_the_blocking_endpoint_would(site, name, kind):
+def test_sends_what_the_blocking_endpoint_would(site, name):
     """A finished task's address sends what the blocking endpoint would: status, headers, body."""
-    function, resource = ENDINGS[name], kind == "resource"
     add_error_handlers(site.app)
-    work = site.work(function, resource=resource)
-    blocking = site.work(function, resource=resource, decorate=False)
-    work.release()
-    blocking.release()
-    expected = sent(site.send("GET", blocking.url))
-    seen = sent(site.outcome("GET", work.url))
-    for what, saw, would in zip(("status", "headers", "body"), seen, expected, strict=True):
-        expect(
-            saw == would,
-            f"The view (a {kind}) {name}. The task's address sent the {what} "
-            f"{described_value(saw)}.",
-            f"The blocking endpoint sends {described_value(would)}.",
-            "Make a finished Response in the task, as Flask would, and keep its status, headers "
-            "and body." + site.last_words(),
-        )
+    pairs = {
+        kind: [
+            site.work(ENDINGS[name], resource=kind == "resource", decorate=decorate)
+            for decorate in (False, True)
+        ]
+        for kind in KINDS
+    }
+    for kind, (blocking, work) in pairs.items():
+        blocking.release()
+        work.release()
+        expected = sent(site.send("GET", blocking.url))
+        seen = sent(site.outcome("GET", work.url))
+        for what, saw, would in zip(("status", "headers", "body"), seen, expected, strict=True):
+            expect(
+                saw == would,
+                f"The view, a {KINDS[kind]}, {name}. Its task's address sent this {what}: "
+                f"{described_value(saw)}.",
+                f"The blocking endpoint sends {described_value(would)}.",
+                "Make a finished Response in the task, as Flask would, and keep its status, "
+                "headers and body." + site.last_words(),
+            )
 
 
 @pytest.mark.parametrize("kind", ["view", "resource"])
