@@ -40,11 +40,16 @@ def site(request, caplog, capsys):
     site.close()
 
 
+def promise_of(check):
+    """The promise that a check holds the app to: the first paragraph of its docstring."""
+    return (inspect.getdoc(check) or check.__name__).partition("\n\n")[0].replace("\n", " ")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Tell a broken promise in words; the harness's traceback only with an explicit --tb."""
     report = yield
-    promise = (inspect.getdoc(item.function) or "").partition("\n\n")[0].replace("\n", " ")
+    promise = promise_of(item.function)
     report.user_properties.append(("promise", promise))
     error = call.excinfo and call.excinfo.value
     if isinstance(error, Broken):

@@ -1,0 +1,100 @@
+"""Steps, solutions, checks and lessons belong together: none of them drifts from another."""
+
+import importlib
+import re
+
+import pytest
+
+from tests.conftest import promise_of
+from workshop.checks import check
+from workshop.steps import STEPS, TOP
+
+ids = [step.room for step in STEPS]
+every_step = pytest.mark.parametrize("step", STEPS, ids=ids)
+
+
+def solution(step):
+    return TOP / "solutions" / step.room / "app.py"
+
+
+def source(path):
+    return path.read_text(encoding="utf-8")
+
+
+def without_todos(text):
+    """A starter's text without its TODO blocks: runs of comment lines that begin with a TODO."""
+    lines, inside = [], False
+    for line in text.splitlines(keepends=True):
+        comment = line.lstrip().startswith("#")
+        inside = comment and (inside or "TODO" in line)
+        if not inside:
+            lines.append(line)
+    return "".join(lines)
+
+
+def squeezed(text):
+    """The lines that are not blank: a TODO brings blank lines of its own."""
+    return [line for line in text.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("folder", ["steps", "solutions"])
+def test_each_step_has_a_room_in_every_folder(folder):
+    assert sorted(path.name for path in (TOP / folder).iterdir() if path.is_dir()) == ids
+
+
+def test_each_step_has_its_checks():
+    assert sorted(path.name for path in (TOP / "tests").glob("step_*")) == [f"step_{i}" for i in ids]
+
+
+def test_the_readme_maps_the_steps():
+    rows = re.findall(
+        r"^\| (\d+) \| \[(.+)\]\(steps/(\w+)/README\.md\) \|.*\| (\d+) \|$",
+        source(TOP / "README.md"),
+        re.MULTILINE,
+    )
+    assert rows == [(str(s.number), s.title, s.room, str(s.minutes)) for s in STEPS]
+
+
+@every_step
+def test_the_starter_is_the_solution_before_plus_todos(step):
+    starter = squeezed(without_todos(source(step.app)))
+    if step.number == 1:  # there is none before: what it has stands in its own solution too
+        rest = iter(squeezed(source(solution(step))))
+        assert all(line in rest for line in starter)
+    else:
+        assert starter == squeezed(source(solution(STEPS[step.number - 2])))
+
+
+@every_step
+def test_the_starter_has_one_to_three_todos(step):
+    todos = re.findall(r"# TODO (\d):", source(step.app))
+    assert todos in (["1"], ["1", "2"], ["1", "2", "3"])
+    assert "TODO" not in source(solution(step))
+
+
+def promises(step):
+    """The promises that enter at a step: the first paragraphs of its checks' docstrings."""
+    module = importlib.import_module(f"tests.step_{step.room}.test_{step.slug}")
+    checks = [
+        function
+        for name, function in vars(module).items()
+        if name.startswith("test_") and function.__module__ == module.__name__
+    ]
+    return [promise_of(function) for function in checks]
+
+
+@every_step
+def test_the_starter_is_red_by_its_own_promises_alone(step):
+    verdict = check(step, "steps", "--maxfail=1000")
+    assert list(verdict.told) == ["Promised", "Seen", "Means", "Look at"]
+    assert verdict.told["Promised"] == verdict.broken[0]
+    assert set(verdict.broken) <= set(promises(step))
+    # Some of a step's promises hold from the start: a blocking server has no cleaner too many.
+    assert len(verdict.broken) >= len(promises(step)) / 2
+
+
+@every_step
+def test_the_lesson_lists_the_promises_that_enter(step):
+    listed = re.search(r"<!-- promises -->\n(.*)<!-- /promises -->", source(step.lesson), re.DOTALL)
+    lines = re.sub(r"\n  +", " ", listed[1]).strip().splitlines()
+    assert [line.removeprefix("- ") for line in lines] == promises(step)
