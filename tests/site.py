@@ -157,7 +157,7 @@ class Site:
         return Exchange(self.server, self.happenings, method, url, **request)
 
     def accepted(self, work, method="GET", url=None, **request):
-        """Send a request to work that is held back; return the 202 that has to come all the same."""
+        """Send a request to work that is held back; return the 202 that has to come."""
         exchange = self.start(method, url or work.url, **request)
         self.happenings.until(
             lambda: exchange.over() or any(map(self.in_request, work.calls)), exchange.wait

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from workshop.steps import TOP, shown
 
-GREEN = TOP / ".workshop" / "green"  # a line for each answer that was green, as fingerprint() has it
+GREEN = (
+    TOP / ".workshop" / "green"
+)  # a line for each answer that was green, as fingerprint() has it
 STUCK = 40  # seconds in one check; each wait in a check gives up long before
 
 
@@ -89,7 +91,8 @@ def ended_early(done, answers):
     return {
         "Seen": f"Python ended in the middle of the checks, with status {done.returncode}. "
         f"Its last words: {' '.join(last)}",
-        "Look at": "Does app.py end Python itself, with os._exit()?",
+        "Look at": "Does app.py end Python itself, with os._exit()? If the same happens with "
+        "--solutions, it is not your code.",
     }
 
 

@@ -58,7 +58,9 @@ def show_map():
         green = checks.is_green(step)
         mark = Text("✓", "green") if green else Text("→", "bold") if step is here else Text("·")
         title = Text(step.title, "bold" if step is here else "")
-        table.add_row(mark, str(step.number), title, f"{step.minutes} min", shown(step.lesson.parent))
+        table.add_row(
+            mark, str(step.number), title, f"{step.minutes} min", shown(step.lesson.parent)
+        )
     console.print("Slow Flask endpoints, answered at once: five steps\n", style="bold")
     console.print(table)
     console.print()
@@ -87,7 +89,9 @@ def check(context, step, solutions):
         console.print()
         console.print(f"Step {step.number} is green.", style="bold green")
         following = next((later for later in STEPS if later.number > step.number), None)
-        console.print(f"Next: {shown(following.lesson)}" if following else "That was the last step.")
+        console.print(
+            f"Next: {shown(following.lesson)}" if following else "That was the last step."
+        )
         return
     tell(verdict.told)
     console.print(f"\nHints: {shown(step.lesson)}")

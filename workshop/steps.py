@@ -33,11 +33,11 @@ class Step:
 
 
 STEPS = (
-    Step(1, "blocking", "Work inside the request", 20),
-    Step(2, "thread", "202 at once, the work in a thread", 25),
-    Step(3, "request_context", "The request, in its task", 35),
-    Step(4, "status", "A place to ask for the answer", 40),
-    Step(5, "cleanup", "Forgetting in time", 35),
+    Step(1, "blocking", "A slow endpoint", 20),
+    Step(2, "thread", "Answer now, work on", 25),
+    Step(3, "request_context", "A request for the task", 35),
+    Step(4, "status", "Where to ask", 40),
+    Step(5, "cleanup", "Forgetting", 35),
 )
 
 

@@ -17,8 +17,8 @@ def async_api(view):
 
     @wraps(view)
     def accept(*args, **kwargs):
-        # TODO 1: Before the thread starts, keep what the task needs of the request: its environ, with
-        # the whole body in memory, and what hooks put on g. Why not in the thread?
+        # TODO 1: Before the thread starts, keep what the task needs of the request: its environ,
+        # with the whole body in memory, and what hooks put on g. Why not in the thread?
         #
         # TODO 2: In the thread, the view runs inside a request context of its own, made from those.
 
@@ -37,8 +37,8 @@ class CatchAll(Resource):
         print(f"finished /{path}")
         return f"The answer is: {path}"
 
-    # TODO 3: POST /<path> does slow work too. It returns {"path": ..., "received": ...}, the path
-    # and the JSON that came with the request.
+    # TODO 3: POST /<path> does slow work too. It prints how many bytes it received, and returns
+    # {"path": ..., "received": ...}, the path and the JSON that came with the request.
 
 
 api.add_resource(CatchAll, "/", "/<path:path>")

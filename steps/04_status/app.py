@@ -13,11 +13,11 @@ app.config["WORK_SECONDS"] = 10
 api = Api(app)
 
 
-# TODO 1: Each task gets an id that nobody can guess, and a record in tasks, a dict. The 202 says in
-# its Location header where to ask. At what moment does the record have to be there?
+# TODO 1: Each task gets an id that nobody can guess, and a record in tasks, a dict. The 202 says
+# in its Location header where to ask. At what moment does the record have to be there?
 #
-# TODO 2: When the view is done, the record holds what the blocking endpoint would have sent: status,
-# headers and body. What if the view aborts? What if it dies?
+# TODO 2: When the view is done, the record holds what the blocking endpoint would have sent:
+# status, headers and body. What if the view aborts? What if it dies?
 
 
 def async_api(view):

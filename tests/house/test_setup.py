@@ -15,10 +15,13 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 import zipfile
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 WORKSHOP = Path(__file__).parents[2] / "workshop"
 
@@ -395,6 +398,18 @@ def test_what_a_killed_set_up_leaves_running_is_waited_for(setup, tmp_path):
         while not setup._locked(turn):
             assert time.monotonic() < deadline, "the lock outlived the last that had it"
             time.sleep(0.01)
+
+
+# --- The lock -------------------------------------------------------------------------------------
+
+
+def test_the_lock_has_what_every_group_asks_for():
+    groups = tomllib.loads((WORKSHOP.parent / "pyproject.toml").read_text())["dependency-groups"]
+    lines = (WORKSHOP.parent / "requirements.lock").read_text().splitlines()
+    pinned = dict(line.partition(" ;")[0].split("==") for line in lines if "==" in line[:60])
+
+    for wanted in map(Requirement, chain.from_iterable(groups.values())):
+        assert pinned[wanted.name] in wanted.specifier, "make the lock again: see its first lines"
 
 
 # --- What it says when it cannot go on ------------------------------------------------------------

@@ -117,6 +117,6 @@ def test_an_exception_in_the_work_is_logged(site):
         "seven is not a number today" in site.printed(),
         "The work raised an exception, and nothing was logged or printed about it.",
         "Whoever runs the app will never know that work is not being done.",
-        "Do not catch it in silence. A thread prints what it dies of; app.logger.exception logs it.",
+        "A thread prints what it dies of, unless that is caught. app.logger.exception() logs it.",
     )
     site.accepted(after)

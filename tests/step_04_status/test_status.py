@@ -299,7 +299,7 @@ def test_sends_what_the_blocking_endpoint_would(site, name):
             )
 
 
-@pytest.mark.parametrize("kind", ["view", "resource"])
+@pytest.mark.parametrize("kind", ["view", "resource", "generator"])
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
 def test_a_client_never_sees_a_traceback(site, kind, debug):
     """An unexpected exception in a task is 500 to the client; the traceback is in the log."""
@@ -309,7 +309,11 @@ def test_a_client_never_sees_a_traceback(site, kind, debug):
     def fail():
         raise ArithmeticError("seven is not a number today")
 
-    work = site.work(fail, resource=kind == "resource")
+    def fail_on_the_way():
+        yield "one"
+        fail()
+
+    work = site.work(fail_on_the_way if kind == "generator" else fail, resource=kind == "resource")
     work.release()
     answer = site.outcome("GET", work.url)
     expect(
