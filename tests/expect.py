@@ -2,21 +2,24 @@
 
 import threading
 
-LIMIT = 10.0  # seconds; a safety limit that no right answer comes near, never a measurement
+LIMIT = 5.0  # seconds; a safety limit that no right answer comes near, never a measurement
 
 
 class Broken(Exception):
-    """A promise is broken. Three short texts: what was seen, what it means, where to look."""
+    """A promise is broken. Three short texts: what was seen, what it means, where to look.
 
-    def __init__(self, saw, means, look):
-        super().__init__(saw, means, look)
-        self.saw, self.means, self.look = saw, means, look
+    name: the mistake's id in the step's catalogue, where what was seen fits that one alone.
+    """
+
+    def __init__(self, saw, means, look, name=None):
+        super().__init__(saw, means, look, name)
+        self.saw, self.means, self.look, self.name = saw, means, look, name
 
 
-def expect(kept, saw, means, look):
+def expect(kept, saw, means, look, name=None):
     """Raise Broken unless the promise is kept."""
     if not kept:
-        raise Broken(saw, means, look)
+        raise Broken(saw, means, look, name)
 
 
 class Happenings:

@@ -41,9 +41,13 @@ class Server(ThreadedWSGIServer):
         return {self._thread, *self.threads.values()}
 
     def stop(self):
+        """Stop serving; return the threads of requests that do not come to an end."""
         self.shutdown()
         self._thread.join()
         self.server_close()
+        for thread in self.threads.values():
+            thread.join(LIMIT)
+        return [thread for thread in self.threads.values() if thread.is_alive()]
 
     def send(self, method, url, *, chunked=False, **request):
         """Send a request and return its answer, a flask.Response, once the request is over.

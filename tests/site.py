@@ -331,7 +331,7 @@ class Site:
             self.module.stop_cleaner.set()
         busy = self.quiet()
         if self._server:
-            self._server.stop()
+            busy += self._server.stop()
         threading.excepthook = self._excepthook
         if busy:
             raise Broken(

@@ -15,7 +15,7 @@ from workshop.steps import TOP, shown
 GREEN = (
     TOP / ".workshop" / "green"
 )  # a line for each answer that was green, as fingerprint() has it
-STUCK = 40  # seconds in one check; each wait in a check gives up long before
+STUCK = 12  # seconds in one check; each wait in a check gives up before
 
 
 @dataclass

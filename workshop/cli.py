@@ -35,6 +35,8 @@ def step_argument(**settings):
 
 
 def main():
+    for stream in sys.stdout, sys.stderr:  # some terminals have no ✓
+        stream.reconfigure(errors="replace")
     commands(prog_name=COMMAND)
 
 

@@ -94,7 +94,7 @@ def promises(step):
 @every_step
 def test_the_starter_is_red_by_its_own_promises_alone(step):
     verdict = check(step, "steps", "--maxfail=1000")
-    assert list(verdict.told) == ["Promised", "Seen", "Means", "Look at"]
+    assert list(verdict.told)[:4] == ["Promised", "Seen", "Means", "Look at"]
     assert verdict.told["Promised"] == verdict.broken[0]
     assert set(verdict.broken) <= set(promises(step))
     # Some of a step's promises hold from the start: a blocking server has no cleaner too many.
