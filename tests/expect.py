@@ -35,13 +35,7 @@ class Happenings:
         with self._changed:
             self._changed.notify_all()
 
-    def until(self, condition, otherwise):
-        """Wait until condition() is true and return its value.
-
-        After LIMIT seconds raise otherwise, or what it returns if it can be called.
-        """
+    def until(self, condition):
+        """Wait until condition() is true; return its value, which is false after LIMIT seconds."""
         with self._changed:
-            value = self._changed.wait_for(condition, LIMIT)
-        if not value:
-            raise otherwise() if callable(otherwise) else otherwise
-        return value
+            return self._changed.wait_for(condition, LIMIT)

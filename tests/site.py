@@ -21,13 +21,21 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class Call:
-    """One call of a view: its thread, its arguments, and what came of it."""
+    """One call of a view: its thread, its arguments, and what came of it.
 
-    def __init__(self, args, kwargs):
+    by_run: whether code of the file at path called it through a Thread.run() of its own.
+    """
+
+    def __init__(self, path, args, kwargs):
         self.thread = threading.current_thread()
         self.args, self.kwargs = args, kwargs
         self.result = self.error = None
-        self.ended = False
+        self.ended = self.by_run = False
+        frame = sys._getframe(1)
+        while frame and frame.f_code.co_filename != str(path):
+            self.by_run |= frame.f_code is threading.Thread.run.__code__
+            frame = frame.f_back
+        self.by_run &= frame is not None
 
 
 class Work:
@@ -36,18 +44,18 @@ class Work:
     url: where it is served; calls: every Call so far, in the order in which they began.
     """
 
-    def __init__(self, function, url, happenings):
+    def __init__(self, site, function, url):
         self.url, self.calls = url, []
-        self._function, self._happenings = function, happenings
+        self._site, self._function = site, function
         self._released = threading.Event()
 
     def release(self):
         self._released.set()
 
     def __call__(self, *args, **kwargs):
-        call = Call(args, kwargs)
+        call = Call(self._site.path, args, kwargs)
         self.calls.append(call)
-        self._happenings.note()
+        self._site.happenings.note()
         self._released.wait()
         try:
             call.result = self._function(*args, **kwargs)
@@ -57,7 +65,7 @@ class Work:
             raise
         finally:
             call.ended = True
-            self._happenings.note()
+            self._site.happenings.note()
 
 
 class Site:
@@ -71,6 +79,7 @@ class Site:
     def __init__(self, path, shown, printed):
         self._threads_before = set(threading.enumerate())
         self._works, self._server, self.crashes = [], None, []
+        self._targets = []  # what the threads that requests have started were to call
         self.path, self._shown, self._read_printed = path, shown, printed
         self._printed = ""
         self.happenings = Happenings()
@@ -80,6 +89,10 @@ class Site:
         # TESTING alone would let a view's exception through to the server.
         self.app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
         self._excepthook, threading.excepthook = threading.excepthook, self._crashed
+        self._start, threading.Thread.start = (
+            threading.Thread.start,
+            self._starting(threading.Thread.start),
+        )
 
     # What a check puts on the site
 
@@ -110,6 +123,7 @@ class Site:
             f"async_api(view) returned {described_value(result)}.",
             "A decorator returns the function that takes the view's place.",
             "Does async_api end by returning its inner function?",
+            "decorator-returns-nothing" if result is None else None,
         )
         return result
 
@@ -119,7 +133,7 @@ class Site:
         decorate: put it under async_api. resource: serve it as a Flask-RESTful Resource.
         """
         name = f"work{len(self._works)}"
-        work = Work(function, url or f"/{name}", self.happenings)
+        work = Work(self, function, url or f"/{name}")
         self._works.append(work)
 
         def view(*args, **kwargs):
@@ -159,12 +173,51 @@ class Site:
     def accepted(self, work, method="GET", url=None, **request):
         """Send a request to work that is held back; return the 202 that has to come."""
         exchange = self.start(method, url or work.url, **request)
-        self.happenings.until(
-            lambda: exchange.over() or any(map(self.in_request, work.calls)), exchange.wait
-        )
-        if not exchange.over():
-            raise WORKS_IN_REQUEST
+        self.happenings.until(lambda: exchange.over() or any(map(self.in_request, work.calls)))
+        if any(map(self.in_request, work.calls)):
+            raise self.works_in_request(work, exchange)
+        if not exchange.over() and work.calls:
+            raise self.waits_for_its_task(exchange)
         return self.expect_202(exchange.wait(), f"{method} {url or work.url}")
+
+    def works_in_request(self, work, exchange):
+        """The Broken for work that began in the request's thread: how did it come there?"""
+        by_run = any(call.by_run for call in work.calls)
+        work.release()
+        exchange.wait()
+        if by_run:
+            return Broken(
+                "Thread.run() called the view, in the thread that serves the request.",
+                "run() is what a new thread does. Called by you, it is a call like any other, and "
+                "the client waits for it.",
+                "start() makes the new thread, and that one calls run().",
+                "run-not-start",
+            )
+        if any(not callable(target) for target in self._targets):
+            return Broken(
+                "The view was called in the thread that serves the request, and then a thread was "
+                "started that has nothing to call.",
+                "view() calls the view at once, and its result is handed over. The client waits.",
+                "Thread(target=view) hands over the view itself. The thread will call it.",
+                "called-not-passed",
+            )
+        return Broken(
+            "The view's work began in the thread that serves the request.",
+            "So the client has to wait until the work is done.",
+            "Who calls the view? It has to be the new thread, once it is started.",
+            "no-thread",
+        )
+
+    def waits_for_its_task(self, exchange):
+        """The Broken for a request that is not answered while its task is held back."""
+        waiting = [thread for thread in self.server.threads.values() if thread.is_alive()]
+        places = [self.stands(thread) for thread in waiting]
+        return Broken(
+            f"The task is at work, and its request waits for it{''.join(places[-1:])}.",
+            "The client waits as long as it did without the thread.",
+            "join() waits until a thread has ended. Nobody should, in a request.",
+            "joined-in-request",
+        )
 
     def expect_202(self, answer, what):
         expect(
@@ -172,6 +225,7 @@ class Site:
             f"{what} was answered {answer.status}.",
             "Work that goes on in the background is answered 202 Accepted.",
             "What does async_api's inner function return?" + self.last_words(),
+            "answers-200" if answer.status_code == 200 else None,
         )
         return answer
 
@@ -183,35 +237,58 @@ class Site:
                 len(sleeps) >= number
                 or self.crashes
                 or (exchange.over() and exchange.wait().status_code != 202)
-            ),
-            NEVER_SLEPT,
+            )
         )
-        expect(len(sleeps) >= number, *NEVER_SLEPT.args[:2], NEVER_SLEPT.look + self.last_words())
+        if self.crashes:
+            raise self.crash()
+        expect(
+            len(sleeps) >= number,
+            "The request was answered, and no work was done for it.",
+            "The slow work stands for what your users wait for. It has to take place.",
+            'Does the view call time.sleep(app.config["WORK_SECONDS"])?' + self.last_words(),
+            "no-work",
+        )
         return sleeps[number - 1]
 
     def call(self, work, number=1):
         """Wait until that many calls of the work have begun; return that one."""
         calls = work.calls
-        self.happenings.until(
-            lambda: len(calls) >= number or self.crashes,
-            Broken(
-                f"{number} requests were accepted, and the view was called {len(calls)} times.",
-                "Work that was accepted has not begun, though there was time.",
-                "Is the thread started? Is the view called in it?",
-            ),
+        self.happenings.until(lambda: len(calls) >= number or self.crashes)
+        if len(calls) >= number:
+            return calls[number - 1]
+        if self.crashes:
+            raise self.crash()
+        raise Broken(
+            f"{number} requests were accepted, and the view was called {len(calls)} times.",
+            "Work that was accepted has not begun, though there was time.",
+            "Is the thread started? Is the view called in it?",
+            None if self._targets else "never-started",
         )
-        if len(calls) < number:
-            error = self.crashes[-1]
-            raise Broken(
-                f"The task's thread died of {described(error)}{self.place(error)}.",
-                "It never came to call the view, so nobody does the work.",
-                "A thread has nothing but what it is handed. What does it use that it lacks?",
+
+    def crash(self):
+        """The Broken for a task's thread that died before it called the view."""
+        error = self.crashes[-1]
+        if isinstance(error, TypeError) and "required positional argument" in str(error):
+            return Broken(
+                f"The view was called without its arguments: {described(error)}.",
+                "The work cannot begin, and its client does not hear of it.",
+                "Thread takes the arguments for its target as args= and kwargs=.",
+                "arguments-dropped",
             )
-        return calls[number - 1]
+        return Broken(
+            f"The task's thread died of {described(error)}{self.place(error)}.",
+            "It never came to call the view, so nobody does the work.",
+            "A thread has nothing but what it is handed. What does it use that it lacks?",
+        )
 
     def over(self, call):
         """Wait until a released call is over."""
-        self.happenings.until(lambda: call.ended, NEVER_ENDED)
+        expect(
+            self.happenings.until(lambda: call.ended),
+            "The view was let go on, and never came back.",
+            "The task hangs.",
+            "Does the view wait for something that its own request holds?",
+        )
 
     def left(self, call):
         """Wait until the thread of a released call has ended, or an executor has it back."""
@@ -332,7 +409,7 @@ class Site:
         busy = self.quiet()
         if self._server:
             busy += self._server.stop()
-        threading.excepthook = self._excepthook
+        threading.excepthook, threading.Thread.start = self._excepthook, self._start
         if busy:
             raise Broken(
                 f"A thread of the app is still alive after the test{self.stands(busy[0])}.",
@@ -346,6 +423,17 @@ class Site:
         lines = [frame.lineno for frame in stack if frame.filename == str(self.path)]
         return f", at {self._shown}, line {lines[-1]}" if lines else ""
 
+    def _starting(self, start):
+        """Thread.start, but it notes what a thread that is started in a request is to call."""
+
+        def noting_start(thread):
+            if self.in_request_thread():
+                plain = type(thread).run is threading.Thread.run
+                self._targets.append(thread._target if plain else thread.run)
+            start(thread)
+
+        return noting_start
+
     def _crashed(self, args):
         self.crashes.append(args.exc_value)
         self._excepthook(args)
@@ -356,20 +444,3 @@ def is_idle(thread):
     """Whether this is an executor's thread that waits for work: those stay, and do no harm."""
     frame = sys._current_frames().get(thread.ident)
     return frame is not None and frame.f_code.co_filename == concurrent.futures.thread.__file__
-
-
-WORKS_IN_REQUEST = Broken(
-    "The view's work began in the thread that serves the request.",
-    "So the client has to wait until the work is done.",
-    "Who calls the view? It has to be the new thread, once it is started.",
-)
-NEVER_SLEPT = Broken(
-    "The request was answered, and no work was done for it.",
-    "The slow work stands for what your users wait for. It has to take place.",
-    'Does the view call time.sleep(app.config["WORK_SECONDS"])?',
-)
-NEVER_ENDED = Broken(
-    "The view was let go on, and never came back.",
-    "The task hangs.",
-    "Does the view wait for something that its own request holds?",
-)
