@@ -27,6 +27,7 @@ class Clock:
     def __init__(self, happenings):
         self.sleeps = []  # every Sleep so far
         self.readings = []  # the thread of every reading so far
+        self.asked = set()  # by which names: "time", "monotonic", "now", "utcnow"
         self._happenings = happenings
         self._steady, self._wall = 1000.0, time.time()
         self._moved = threading.Condition()
@@ -44,6 +45,10 @@ class Clock:
         """Set the clock on the wall forward, or back, as a person or NTP may do."""
         self._wall += seconds
 
+    def agree(self):
+        """Set the clock on the wall to what the steady one shows."""
+        self._wall = self._steady
+
     def fail_once(self):
         """Let the next reading raise an OSError."""
         self._failures = 1
@@ -54,7 +59,8 @@ class Clock:
             self._closed = True
             self._moved.notify_all()
 
-    def read(self, hand):
+    def read(self, hand, name):
+        self.asked.add(name)
         self.readings.append(threading.current_thread())
         self._happenings.note()
         if self._closed:
@@ -84,10 +90,10 @@ class Clock:
 
     def _time_module(self):
         def steady():
-            return self.read("_steady")
+            return self.read("_steady", "monotonic")
 
         def wall():
-            return self.read("_wall")
+            return self.read("_wall", "time")
 
         module = types.ModuleType("time")
         vars(module).update(vars(time), sleep=self.sleep, time=wall, monotonic=steady)
@@ -102,11 +108,12 @@ class Clock:
         class DateTime(datetime.datetime):
             @classmethod
             def now(cls, tz=None):
-                return cls.fromtimestamp(clock.read("_wall"), tz)
+                return cls.fromtimestamp(clock.read("_wall", "now"), tz)
 
             @classmethod
             def utcnow(cls):
-                return cls.now(datetime.UTC).replace(tzinfo=None)
+                utc = cls.fromtimestamp(clock.read("_wall", "utcnow"), datetime.UTC)
+                return utc.replace(tzinfo=None)
 
             today = now
 

@@ -27,6 +27,11 @@ def pytest_addoption(parser):
         dest="answers",
         help="check the solutions",
     )
+    group.addoption(
+        "--thorough",
+        action="store_true",
+        help="hold every wrong answer to every check, the earlier steps' as well (some minutes)",
+    )
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import flask_restful
 
 from tests.clock import Clock
+from tests.contexts import without_context
 from tests.expect import LIMIT, Broken, Happenings, expect
 from tests.learner import described, described_value, line_in, load
 from tests.lockstep import Lockstep
@@ -79,6 +80,9 @@ class Site:
     def __init__(self, path, shown, printed):
         self._threads_before = set(threading.enumerate())
         self._works, self._server, self.crashes = [], None, []
+        self._crashed_threads = []  # whose crashes these are
+        self.locations = []  # every path at which the app has said that one may ask
+        self.started = []  # every thread that the app's code has started since it was imported
         self._targets = []  # what the threads that requests have started were to call
         self.path, self._shown, self._read_printed = path, shown, printed
         self._printed = ""
@@ -221,6 +225,13 @@ class Site:
 
     def expect_202(self, answer, what):
         expect(
+            answer.status_code != 415,
+            f"{what} was answered {answer.status}.",
+            "request.get_json() refuses a request that brings no JSON, and many bring none.",
+            "Keep the body as bytes, whatever is in them: request.get_data().",
+            "json-demanded",
+        )
+        expect(
             answer.status_code == 202,
             f"{what} was answered {answer.status}.",
             "Work that goes on in the background is answered 202 Accepted.",
@@ -239,25 +250,38 @@ class Site:
                 or (exchange.over() and exchange.wait().status_code != 202)
             )
         )
-        if self.crashes:
-            raise self.crash()
-        expect(
-            len(sleeps) >= number,
-            "The request was answered, and no work was done for it.",
-            "The slow work stands for what your users wait for. It has to take place.",
-            'Does the view call time.sleep(app.config["WORK_SECONDS"])?' + self.last_words(),
-            "no-work",
-        )
+        if len(sleeps) < number and self.crashes:
+            raise self.crash(self.crashes[-1])
+        if len(sleeps) < number:
+            raise self.no_work(exchange)
         return sleeps[number - 1]
+
+    def no_work(self, exchange):
+        """The Broken for a request to CatchAll that came to no sleep."""
+        answer = exchange.wait()
+        if answer.status_code in (200, 202):
+            return Broken(
+                f"The request was answered {answer.status}, and no work was done for it.",
+                "The slow work stands for what your users wait for. It has to take place.",
+                'Is time.sleep(app.config["WORK_SECONDS"]) reached? Is the thread started?'
+                + self.last_words(),
+                "no-work",
+            )
+        return Broken(
+            f"The request was answered {answer.status}.{self.last_words()}",
+            "It did not come as far as the work.",
+            "405 and 404 are about methods and URLs, 400 and 415 about the body, 500 is an error "
+            "in the code.",
+        )
 
     def call(self, work, number=1):
         """Wait until that many calls of the work have begun; return that one."""
         calls = work.calls
-        self.happenings.until(lambda: len(calls) >= number or self.crashes)
+        self.happenings.until(lambda: len(calls) >= number or self.died_before_the_view())
         if len(calls) >= number:
             return calls[number - 1]
-        if self.crashes:
-            raise self.crash()
+        if died := self.died_before_the_view():
+            raise self.crash(died[-1])
         raise Broken(
             f"{number} requests were accepted, and the view was called {len(calls)} times.",
             "Work that was accepted has not begun, though there was time.",
@@ -265,9 +289,14 @@ class Site:
             None if self._targets else "never-started",
         )
 
-    def crash(self):
+    def died_before_the_view(self):
+        """What threads have died of that had not called a view."""
+        called = {call.thread for work in self._works for call in list(work.calls)}
+        crashed = zip(self.crashes, self._crashed_threads, strict=False)
+        return [error for error, thread in crashed if thread not in called]
+
+    def crash(self, error):
         """The Broken for a task's thread that died before it called the view."""
-        error = self.crashes[-1]
         if isinstance(error, TypeError) and "required positional argument" in str(error):
             return Broken(
                 f"The view was called without its arguments: {described(error)}.",
@@ -275,6 +304,8 @@ class Site:
                 "Thread takes the arguments for its target as args= and kwargs=.",
                 "arguments-dropped",
             )
+        if told := without_context(error, self.place(error)):
+            return told
         return Broken(
             f"The task's thread died of {described(error)}{self.place(error)}.",
             "It never came to call the view, so nobody does the work.",
@@ -325,33 +356,51 @@ class Site:
     def location(self, answer):
         """Return the path in the Location of a 202."""
         location = answer.headers.get("Location")
+        told = re.search(r"/status/\w+", answer.get_data(as_text=True))
+        expect(
+            location is not None or not told,
+            "The 202 has its address in the body, and no Location header.",
+            "Clients that know HTTP look for the address in Location. The body is for people.",
+            "A view can return headers as the third part: body, status, headers.",
+            "location-only-in-body",
+        )
         expect(
             location is not None,
             "The 202 has no Location header.",
             "The client does not know where to ask for the answer.",
             "A view can return headers as the third part: body, status, headers.",
         )
-        return urlsplit(location).path
+        self.locations.append(urlsplit(location).path)
+        return self.locations[-1]
 
     def poll(self, location):
         """Ask until the answer is no longer a 202 with a Location; return it."""
+        answer = self.settled(location)
+        expect(
+            answer.status_code != 202 or "Location" not in answer.headers,
+            f"The task is over, and GET {location} still answers 202.",
+            "The client asks for ever.",
+            "Is the record finished whatever becomes of the task, and is nothing put in its "
+            "place afterwards?" + self.last_words(),
+        )
+        return answer
+
+    def settled(self, location):
+        """Ask until the answer is no longer a 202 with a Location, or can be no other any more."""
         give_up = time.monotonic() + LIMIT
         while True:
             at_work = self.threads()
             answer = self.send("GET", location)
-            if answer.status_code != 202 or "Location" not in answer.headers:
+            waiting = answer.status_code == 202 and "Location" in answer.headers
+            if not (waiting and at_work and time.monotonic() < give_up):
                 return answer
-            expect(
-                at_work and time.monotonic() < give_up,
-                f"The task is over, and GET {location} still answers 202.",
-                "The client asks for ever.",
-                "Is the record finished whatever becomes of the task, and is nothing put in its "
-                "place afterwards?" + self.last_words(),
-            )
 
     def outcome(self, method, url, **request):
         """Send a request; return its answer, or what the task that it starts answers in the end."""
-        answer = self.send(method, url, **request)
+        return self.finally_answered(self.send(method, url, **request))
+
+    def finally_answered(self, answer):
+        """Return this answer or, if it is a 202, what its Location answers in the end."""
         return self.poll(self.location(answer)) if answer.status_code == 202 else answer
 
     # What a check looks at afterwards
@@ -381,15 +430,27 @@ class Site:
         line = line_in(error, self.path)
         return f" ({self._shown}, line {line})" if line else ""
 
+    def calls(self):
+        """Every call of a view so far."""
+        return [call for work in self._works for call in work.calls]
+
     def threads(self):
         """The app's own threads that are alive: tasks, an executor's, the cleaner."""
         own = self.server.own_threads() if self._server else set()
         return [t for t in threading.enumerate() if t not in self._threads_before | own]
 
-    def quiet(self):
-        """Wait until no thread of the app is busy; return those that still are after LIMIT."""
+    def quiet(self, *, cleaner=False):
+        """Wait until no thread of the app is busy; return those that still are after LIMIT.
+
+        cleaner: count one that rests until stop_cleaner is set as busy.
+        """
         give_up = time.monotonic() + LIMIT
-        while busy := [t for t in self.threads() if not is_idle(t)]:
+        stop = None if cleaner else getattr(self.module, "stop_cleaner", None)
+        while busy := [
+            t
+            for t in self.threads()
+            if not is_idle(t) and (stop is None or resting(t)[1] is not stop)
+        ]:
             if time.monotonic() > give_up:
                 break
             busy[0].join(0.02)
@@ -406,7 +467,7 @@ class Site:
         self.clock.close()
         if hasattr(self.module, "stop_cleaner"):
             self.module.stop_cleaner.set()
-        busy = self.quiet()
+        busy = self.quiet(cleaner=True)
         if self._server:
             busy += self._server.stop()
         threading.excepthook, threading.Thread.start = self._excepthook, self._start
@@ -427,6 +488,8 @@ class Site:
         """Thread.start, but it notes what a thread that is started in a request is to call."""
 
         def noting_start(thread):
+            if any(frame.f_code.co_filename == str(self.path) for frame in frames(sys._getframe())):
+                self.started.append(thread)
             if self.in_request_thread():
                 plain = type(thread).run is threading.Thread.run
                 self._targets.append(thread._target if plain else thread.run)
@@ -435,6 +498,7 @@ class Site:
         return noting_start
 
     def _crashed(self, args):
+        self._crashed_threads.append(args.thread)
         self.crashes.append(args.exc_value)
         self._excepthook(args)
         self.happenings.note()
@@ -444,3 +508,23 @@ def is_idle(thread):
     """Whether this is an executor's thread that waits for work: those stay, and do no harm."""
     frame = sys._current_frames().get(thread.ident)
     return frame is not None and frame.f_code.co_filename == concurrent.futures.thread.__file__
+
+
+def frames(frame):
+    """A frame, and all that it was called by."""
+    while frame:
+        yield frame
+        frame = frame.f_back
+
+
+def resting(thread):
+    """For how many seconds a thread rests, and the Event that can end that: (None, None) if not.
+
+    The event is None where time.sleep() rests.
+    """
+    for frame in frames(sys._current_frames().get(thread.ident)):
+        if frame.f_code is threading.Event.wait.__code__:
+            return frame.f_locals.get("timeout"), frame.f_locals.get("self")
+        if frame.f_code is Clock.sleep.__code__:
+            return frame.f_locals.get("seconds"), None
+    return None, None

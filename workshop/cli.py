@@ -5,10 +5,10 @@ import re
 import socket
 import subprocess
 import sys
+import textwrap
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from workshop import checks, setup
@@ -55,16 +55,12 @@ def current():
 
 def show_map():
     here = current()
-    table = Table.grid(padding=(0, 2))
+    console.print("Slow Flask endpoints, answered at once: five steps\n", style="bold")
     for step in STEPS:
         green = checks.is_green(step)
-        mark = Text("✓", "green") if green else Text("→", "bold") if step is here else Text("·")
-        title = Text(step.title, "bold" if step is here else "")
-        table.add_row(
-            mark, str(step.number), title, f"{step.minutes} min", shown(step.lesson.parent)
-        )
-    console.print("Slow Flask endpoints, answered at once: five steps\n", style="bold")
-    console.print(table)
+        mark, style = ("✓", "green") if green else ("→", "bold") if step is here else ("·", "")
+        title = f"{step.title:24}{step.minutes:4} min"
+        console.print(f"{mark}  {step.number}  {title}  {shown(step.app.parent)}", style=style)
     console.print()
     if here:
         console.print(f"Next: read {shown(here.lesson)}")
@@ -109,13 +105,10 @@ def tell(told):
     """Show the promise that is broken, what was seen, what it means and where to look."""
     if promise := told.get("Promised"):
         console.print(Text(f"✗ {promise}\n", "bold red"))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
-    for what, text in told.items():
-        if what != "Promised":
-            table.add_row(f"  {what}", text)
-    console.print(table, soft_wrap=False)
+    for what in "Mistake", "Seen", "Means", "Look at":
+        if what in told:
+            row = f"  {what:9}{told[what]}"
+            console.print(textwrap.fill(row, console.width, subsequent_indent=" " * 11))
 
 
 @commands.command()
@@ -125,8 +118,10 @@ def tell(told):
 def run(step, port, solutions):
     """Serve step N's app, again at every save, until Ctrl-C."""
     app = TOP / ("solutions" if solutions else "steps") / step.room / "app.py"
-    port = free_port(port)
+    wanted, port = port, free_port(port)
     console.print(f"{shown(app)} is served at http://127.0.0.1:{port}. Ctrl-C ends it.\n")
+    if port != wanted:
+        console.print(f"(Port {wanted} is taken. Does another run still go on?)\n")
     console.print("To paste into another terminal:")
     for line in to_paste(step, port):
         console.print(f"  {line}")

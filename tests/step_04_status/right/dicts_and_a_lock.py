@@ -1,0 +1,120 @@
+"""Records are dicts, and a lock is around whatever looks at them or changes them."""
+
+import threading
+import time
+import uuid
+from functools import wraps
+from io import BytesIO
+
+from flask import Flask, Response, g, request, url_for
+from flask_restful import Api, Resource
+from werkzeug.exceptions import InternalServerError, MethodNotAllowed
+
+app = Flask(__name__)
+app.config["WORK_SECONDS"] = 10
+api = Api(app)
+
+tasks = {}  # task id: a dict with "response" in it, once there is one
+lock = threading.Lock()
+
+
+def async_api(view):
+    """Answer 202 Accepted at once, and do the view's work in a thread."""
+
+    @wraps(view)
+    def accept(*args, **kwargs):
+        environ = copy_environ()
+        from_hooks = dict(vars(g))  # what before_request functions put on g
+
+        task_id = uuid.uuid4().hex  # random: nobody can guess somebody else's
+        location = url_for("gettaskstatus", task_id=task_id)
+        with lock:
+            tasks[task_id] = {"running": True}
+
+        def task():
+            response = Response("the task died", 500)
+            try:
+                with app.request_context(environ):
+                    vars(g).update(from_hooks)
+                    response = answer_of(view, args, kwargs)
+            finally:
+                with lock:
+                    tasks[task_id]["response"] = response
+                    tasks[task_id]["running"] = False
+
+        threading.Thread(target=task, daemon=True).start()
+        return {"status": location}, 202, {"Location": location}
+
+    return accept
+
+
+def copy_environ():
+    """Return the request's WSGI environ with its body in memory.
+
+    The server closes its own wsgi.input once the request is answered.
+    """
+    body = request.get_data()
+    environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
+    return environ
+
+
+def answer_of(view, args, kwargs):
+    """Do the work; return the body, status and headers the blocking endpoint would send."""
+    try:
+        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has rules of its own
+            response = api.output(view)(*args, **kwargs)
+        else:
+            response = app.make_response(view(*args, **kwargs))
+        response.direct_passthrough = False  # a file or a generator is read to its end
+        response.make_sequence()  # here, where it may still fail
+    except BaseException as error:  # SystemExit too: a task that died is not running
+        response = error_response(error)
+    return Response(response.get_data(), response.status, list(response.headers))
+
+
+def error_response(error):
+    """Return what Flask makes of the error; of one that nobody handles, a plain 500."""
+    try:
+        return app.make_response(app.handle_user_exception(error))
+    except BaseException as unhandled:
+        app.logger.exception("A task failed: %s %s", request.method, request.path)
+        failed = InternalServerError(original_exception=unhandled)
+        return app.make_response(app.handle_user_exception(failed))
+
+
+class GetTaskStatus(Resource):
+    def get(self, task_id):
+        with lock:
+            record = tasks.get(task_id)
+            if record is None:
+                return {"message": "no such task"}, 404
+            if record["running"]:
+                return None, 202, {"Location": url_for("gettaskstatus", task_id=task_id)}
+            return record["response"]
+
+    def post(self, task_id):
+        # Without this, CatchAll would take the POST for new work.
+        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
+
+
+class CatchAll(Resource):
+    @async_api
+    def get(self, path=""):
+        print(f"started /{path}")
+        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        print(f"finished /{path}")
+        return f"The answer is: {path}"
+
+    @async_api
+    def post(self, path=""):
+        time.sleep(app.config["WORK_SECONDS"])
+        print(f"received {len(request.get_data())} bytes for /{path}")
+        return {"path": path, "received": request.get_json()}
+
+
+api.add_resource(CatchAll, "/", "/<path:path>")
+api.add_resource(GetTaskStatus, "/status/<task_id>")
+
+if __name__ == "__main__":
+    app.run(port=8000, debug=True)

@@ -1,0 +1,151 @@
+"""A right answer: the cleaner stands first, ends are in a heap, and it logs by the wall clock."""
+
+import heapq
+import threading
+import uuid
+from datetime import datetime
+from functools import wraps
+from io import BytesIO
+from time import monotonic, sleep
+
+from flask import Flask, Response, abort, g, request, url_for
+from flask_restful import Api, Resource
+from werkzeug.exceptions import InternalServerError, MethodNotAllowed
+
+app = Flask(__name__)
+app.config["WORK_SECONDS"] = 10
+app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task can still be asked for
+app.config["SWEEP_SECONDS"] = 60  # the cleaner's rest between two sweeps
+api = Api(app)
+
+tasks = {}  # task id: what to answer whoever asks now, as body, status, headers
+ends = []
+stop_cleaner = threading.Event()
+lock = threading.RLock()
+
+
+@app.before_request
+def look_for_cleaner():
+    with lock:
+        if not app.testing and not hasattr(app, "cleaner"):
+            app.cleaner = threading.Thread(target=clean_for_ever)
+            app.cleaner.daemon = True
+            app.cleaner.start()
+
+
+def clean_for_ever():
+    while not stop_cleaner.wait(app.config["SWEEP_SECONDS"]):
+        try:
+            forgotten = clean_old_tasks()
+            app.logger.debug("%s: %s tasks forgotten", datetime.now(), forgotten)
+        except Exception:
+            app.logger.exception("A sweep failed")
+
+
+def clean_old_tasks():
+    count = 0
+    with lock:
+        while ends and monotonic() - ends[0][0] > app.config["KEEP_SECONDS"]:
+            tasks.pop(heapq.heappop(ends)[1], None)
+            count += 1
+    return count
+
+
+def async_api(view):
+    """Answer 202 Accepted at once, and do the view's work in a thread."""
+
+    @wraps(view)
+    def accept(*args, **kwargs):
+        environ = copy_environ()
+        from_hooks = dict(vars(g))  # what before_request functions put on g
+
+        task_id = uuid.uuid4().hex  # random: nobody can guess somebody else's
+        location = url_for("gettaskstatus", task_id=task_id)
+        accepted = "accepted\n", 202, {"Location": location, "Content-Type": "text/plain"}
+        tasks[task_id] = accepted  # before the thread starts, for it may end first
+
+        def task():
+            answer = "", 500, {}  # in case the task dies without one
+            try:
+                with app.request_context(environ):
+                    vars(g).update(from_hooks)
+                    answer = answer_of(view, args, kwargs)
+            finally:
+                tasks[task_id] = answer
+                with lock:
+                    heapq.heappush(ends, (monotonic(), task_id))
+
+        # A daemon thread: Ctrl-C need not wait for it.
+        threading.Thread(target=task, daemon=True).start()
+        return Response(*accepted)
+
+    return accept
+
+
+def copy_environ():
+    """Return the request's WSGI environ with its body in memory.
+
+    The server closes its own wsgi.input once the request is answered.
+    """
+    body = request.get_data()
+    environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
+    return environ
+
+
+def answer_of(view, args, kwargs):
+    """Do the work; return the body, status and headers the blocking endpoint would send."""
+    try:
+        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has rules of its own
+            response = api.output(view)(*args, **kwargs)
+        else:
+            response = app.make_response(view(*args, **kwargs))
+        response.direct_passthrough = False  # a file or a generator is read to its end
+        response.make_sequence()  # here, where it may still fail
+    except BaseException as error:  # SystemExit too: a task that died is not running
+        response = error_response(error)
+    return response.get_data(), response.status, list(response.headers)
+
+
+def error_response(error):
+    """Return what Flask makes of the error; of one that nobody handles, a plain 500."""
+    try:
+        return app.make_response(app.handle_user_exception(error))
+    except BaseException as unhandled:
+        app.logger.exception("A task failed: %s %s", request.method, request.path)
+        failed = InternalServerError(original_exception=unhandled)
+        return app.make_response(app.handle_user_exception(failed))
+
+
+class GetTaskStatus(Resource):
+    def get(self, task_id):
+        answer = tasks.get(task_id)
+        if answer is None:
+            abort(404)
+        return Response(*answer)
+
+    def post(self, task_id):
+        # Without this, CatchAll would take the POST for new work.
+        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
+
+
+class CatchAll(Resource):
+    @async_api
+    def get(self, path=""):
+        print(f"started /{path}")
+        sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        print(f"finished /{path}")
+        return f"The answer is: {path}"
+
+    @async_api
+    def post(self, path=""):
+        sleep(app.config["WORK_SECONDS"])
+        print(f"received {len(request.get_data())} bytes for /{path}")
+        return {"path": path, "received": request.get_json()}
+
+
+api.add_resource(CatchAll, "/", "/<path:path>")
+api.add_resource(GetTaskStatus, "/status/<task_id>")
+
+if __name__ == "__main__":
+    app.run(port=8000, debug=True)
