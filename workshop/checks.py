@@ -51,8 +51,10 @@ def check(step, answers="steps", *options):
             env={**os.environ, "PYTHONUTF8": "1"},
         )
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    verdict = read(map(json.loads, lines))
-    if done.returncode and verdict.green:
+    reports = [json.loads(line) for line in lines]
+    verdict = read(reports)
+    finished = any(report["$report_type"] == "SessionFinish" for report in reports)
+    if verdict.green and (done.returncode or not finished):
         verdict.told = ended_early(done, answers)
     if verdict.green and answers == "steps":
         remember(step)

@@ -45,6 +45,10 @@ BAD = {
         "import flask_restfull",
         r"\S+app\.py, line 1, stops with ModuleNotFoundError: No module named 'flask_restfull' .*",
     ),
+    "ends Python in a task": (
+        GOOD.replace('print(f"started', 'import os; os._exit(0); print(f"started'),
+        r"Python ended in the middle of the checks, with status 0\. .*",
+    ),
     "runs": (
         GOOD.replace(MAIN, ""),
         r"\S+app\.py, line 38, starts a server while it is being imported\.",
