@@ -20,7 +20,7 @@ class Started(BaseException):
 
 
 def load(path, shown, builtins):
-    """Run the file at path as a new module and return it.
+    """Run the file at path as a new module; return the module and its code object.
 
     shown: the path as the learner knows it; builtins: the built-in names it runs with.
     Raises CannotLoad.
@@ -67,7 +67,7 @@ def load(path, shown, builtins):
             f"In {shown}, app is {described_value(module.app)}, not a Flask application.",
             "The checks look for  app = Flask(__name__).",
         )
-    return module
+    return module, code
 
 
 def raise_started(*args, **kwargs):

@@ -6,21 +6,24 @@ lockstep it shows every time: while one thread has looked and not yet acted, the
 
 import sys
 import threading
+from contextlib import contextmanager
+from types import CodeType
 
 PATIENCE = 0.3  # seconds until a thread that does not come back for its turn counts as blocked
 
 
 class Lockstep:
-    """Threads that go step by step together while they run code of the file at path.
+    """Threads that go step by step together while they run this code, or what is defined in it.
 
     A thread that waits for a lock cannot step. The other one then goes on alone until that thread
     moves again, so that code which is protected by a lock runs to its end.
     """
 
-    def __init__(self, path):
-        self._path = str(path)
+    def __init__(self, code):
+        self._code = code
         self._arrival = threading.Condition()
-        self._running = 0  # threads that have not ended
+        self._members = set()  # the identifiers of the threads that go together
+        self._running = 0  # how many of them have not ended
         self._arrived = 0  # those of them that are about to take the current step
         self._step = 0
         self._alone = None  # the thread that goes on without the others
@@ -34,7 +37,9 @@ class Lockstep:
         self._running = len(functions)
 
         def runner(number, function):
-            sys.settrace(self._trace)
+            self._members.add(threading.get_ident())
+            if sys.version_info < (3, 12):
+                sys.settrace(self._trace)
             try:
                 function()
             except BaseException as error:
@@ -48,15 +53,40 @@ class Lockstep:
         threads = [
             threading.Thread(target=runner, args=pair, daemon=True) for pair in enumerate(functions)
         ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with self._monitored():
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
         return errors
 
+    @contextmanager
+    def _monitored(self):
+        """Have _take_step() called before every instruction of the code; see sys.monitoring.
+
+        Python 3.11 does not have that, and 3.12 and 3.13 lose instructions of all threads but one
+        under sys.settrace.
+        """
+        if sys.version_info < (3, 12):
+            yield
+            return
+        monitoring, tool = sys.monitoring, sys.monitoring.PROFILER_ID
+        instruction = monitoring.events.INSTRUCTION
+        monitoring.use_tool_id(tool, "lockstep")
+        monitoring.register_callback(tool, instruction, lambda code, offset: self._take_step())
+        for code in all_code(self._code):
+            monitoring.set_local_events(tool, code, instruction)
+        try:
+            yield
+        finally:
+            for code in all_code(self._code):
+                monitoring.set_local_events(tool, code, monitoring.events.NO_EVENTS)
+            monitoring.register_callback(tool, instruction, None)
+            monitoring.free_tool_id(tool)
+
     def _trace(self, frame, event, argument):
-        """Follow the one file's frames instruction by instruction; see sys.settrace."""
-        if frame.f_code.co_filename != self._path:
+        """Do the same in Python 3.11; see sys.settrace."""
+        if frame.f_code.co_filename != self._code.co_filename:
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         if event == "opcode":
@@ -65,8 +95,11 @@ class Lockstep:
 
     def _take_step(self):
         """Return when every running thread is about to take this step, or cannot."""
+        me = threading.get_ident()
+        if me not in self._members:
+            return
         with self._arrival:
-            me, step = threading.get_ident(), self._step
+            step = self._step
             self._arrived += 1
             if self._alone != me:
                 self._alone = None
@@ -78,3 +111,11 @@ class Lockstep:
                 self._step += 1
                 self._arrived = 0
                 self._arrival.notify_all()
+
+
+def all_code(code):
+    """A code object, and those of all that is defined in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from all_code(constant)

@@ -88,7 +88,7 @@ class Site:
         self._printed = ""
         self.happenings = Happenings()
         self.clock = Clock(self.happenings)
-        self.module = load(path, shown, self.clock.builtins())
+        self.module, self._code = load(path, shown, self.clock.builtins())
         self.app = self.wsgi_app = self.module.app
         # TESTING alone would let a view's exception through to the server.
         self.app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
@@ -458,7 +458,7 @@ class Site:
 
     def lockstep(self, *functions):
         """Run functions at the same time, in step with each other; see Lockstep.run."""
-        return Lockstep(self.path).run(*functions)
+        return Lockstep(self._code).run(*functions)
 
     def close(self):
         """End what the test began; raise Broken if a thread of the app's does not end."""
