@@ -465,8 +465,8 @@ class Site:
         for work in self._works:
             work.release()
         self.clock.close()
-        if hasattr(self.module, "stop_cleaner"):
-            self.module.stop_cleaner.set()
+        if hasattr(stop := getattr(self.module, "stop_cleaner", None), "set"):
+            stop.set()
         busy = self.quiet(cleaner=True)
         if self._server:
             busy += self._server.stop()
