@@ -127,8 +127,6 @@ def test_a_served_app_keeps_its_promises(served):
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there.")
 def test_ctrl_c_stops_it_while_a_task_runs(served):
     served.ask("GET", "/hello")  # the cleaner runs from now on, and for a moment a task
-    # gunicorn's quick stop, by SIGINT, can lose its way in gunicorn's own worker; SIGTERM does not.
-    gunicorn = "gunicorn" in served.process.args
-    served.process.send_signal(signal.SIGTERM if gunicorn else signal.SIGINT)
+    served.process.send_signal(signal.SIGINT)
     served.process.wait(LIMIT)
     assert served.process.returncode in (0, 1, 130, -signal.SIGINT)
