@@ -177,11 +177,17 @@ class Site:
     def accepted(self, work, method="GET", url=None, **request):
         """Send a request to work that is held back; return the 202 that has to come."""
         exchange = self.start(method, url or work.url, **request)
-        self.happenings.until(lambda: exchange.over() or any(map(self.in_request, work.calls)))
+        self.happenings.until(
+            lambda: (
+                exchange.over()
+                or any(map(self.in_request, work.calls))
+                or any(joins(thread, work.calls) for thread in self.serving())
+            )
+        )
         if any(map(self.in_request, work.calls)):
             raise self.works_in_request(work, exchange)
-        if not exchange.over() and work.calls:
-            raise self.waits_for_its_task(exchange)
+        if work.calls and exchange.answer is None and self.serving():
+            raise self.waits_for_its_task()
         return self.expect_202(exchange.wait(), f"{method} {url or work.url}")
 
     def works_in_request(self, work, exchange):
@@ -212,10 +218,9 @@ class Site:
             "no-thread",
         )
 
-    def waits_for_its_task(self, exchange):
+    def waits_for_its_task(self):
         """The Broken for a request that is not answered while its task is held back."""
-        waiting = [thread for thread in self.server.threads.values() if thread.is_alive()]
-        places = [self.stands(thread) for thread in waiting]
+        places = [self.stands(thread) for thread in self.serving()]
         return Broken(
             f"The task is at work, and its request waits for it{''.join(places[-1:])}.",
             "The client waits as long as it did without the thread.",
@@ -409,6 +414,10 @@ class Site:
         """Whether a Call or a Sleep took place in a thread that serves requests."""
         return call.thread in self.server.threads.values()
 
+    def serving(self):
+        """The threads that serve a request now."""
+        return [t for t in list(self.server.threads.values()) if t.is_alive()]
+
     def in_request_thread(self):
         """Whether the caller is in a thread that serves requests."""
         return self._server and threading.current_thread() in self._server.threads.values()
@@ -508,6 +517,15 @@ def is_idle(thread):
     """Whether this is an executor's thread that waits for work: those stay, and do no harm."""
     frame = sys._current_frames().get(thread.ident)
     return frame is not None and frame.f_code.co_filename == concurrent.futures.thread.__file__
+
+
+def joins(thread, calls):
+    """Whether a thread waits, with no limit, until the thread of one of the calls has ended."""
+    for frame in frames(sys._current_frames().get(thread.ident)):
+        if frame.f_code is threading.Thread.join.__code__:
+            awaited = frame.f_locals.get("self")
+            return frame.f_locals.get("timeout") is None and awaited in [c.thread for c in calls]
+    return False
 
 
 def frames(frame):

@@ -124,15 +124,17 @@ def keep_cleaning():
             app.logger.exception("A sweep failed; the next one may not")
 
 
-cleaner = threading.Thread(target=keep_cleaning, daemon=True)
+cleaner = None
 starting = threading.Lock()
 
 
 @app.before_request
 def start_cleaner():
     """Start the cleaner with the first request, in each process that serves."""
+    global cleaner
     with starting:  # first requests can come two at a time
-        if cleaner.ident is None and not app.testing:
+        if cleaner is None and not app.testing:
+            cleaner = threading.Thread(target=keep_cleaning, daemon=True)
             cleaner.start()
 
 

@@ -15,11 +15,13 @@ LOOP = """    while not stop_cleaner.wait(app.config["SWEEP_SECONDS"]):
         except Exception:
             app.logger.exception("A sweep failed; the next one may not")
 """
-START = """    with starting:  # first requests can come two at a time
-        if cleaner.ident is None and not app.testing:
+START = """    global cleaner
+    with starting:  # first requests can come two at a time
+        if cleaner is None and not app.testing:
+            cleaner = threading.Thread(target=keep_cleaning, daemon=True)
             cleaner.start()
 """
-CLEANER = "cleaner = threading.Thread(target=keep_cleaning, daemon=True)\n"
+CLEANER = "threading.Thread(target=keep_cleaning, daemon=True)"
 
 
 def clock(reading):
@@ -181,7 +183,7 @@ MISTAKES = {
         "the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
     ),
     "cleaner-at-import": Mistake(
-        ((START, ""), (CLEANER, f"{CLEANER}cleaner.start()\n")),
+        ((START, ""), ("cleaner = None", f"cleaner = {CLEANER}\ncleaner.start()")),
         "no_cleaner_at_import_nor_under_testing the_cleaner_sweeps_by_itself "
         "the_cleaner_survives_an_error",
     ),
@@ -194,8 +196,7 @@ MISTAKES = {
         (
             (
                 START,
-                "    if not app.testing:\n"
-                "        threading.Thread(target=keep_cleaning, daemon=True).start()\n",
+                f"    if not app.testing:\n        {CLEANER}.start()\n",
             ),
         ),
         "the_cleaner_starts_once",
