@@ -252,7 +252,7 @@ class Site:
             lambda: (
                 len(sleeps) >= number
                 or self.crashes
-                or (exchange.over() and exchange.wait().status_code != 202)
+                or (exchange.over() and (exchange.wait().status_code != 202 or self.at_rest()))
             )
         )
         if len(sleeps) < number and self.crashes:
@@ -282,7 +282,9 @@ class Site:
     def call(self, work, number=1):
         """Wait until that many calls of the work have begun; return that one."""
         calls = work.calls
-        self.happenings.until(lambda: len(calls) >= number or self.died_before_the_view())
+        self.happenings.until(
+            lambda: len(calls) >= number or self.died_before_the_view() or self.at_rest()
+        )
         if len(calls) >= number:
             return calls[number - 1]
         if died := self.died_before_the_view():
@@ -447,6 +449,10 @@ class Site:
         """The app's own threads that are alive: tasks, an executor's, the cleaner."""
         own = self.server.own_threads() if self._server else set()
         return [t for t in threading.enumerate() if t not in self._threads_before | own]
+
+    def at_rest(self):
+        """Whether no request is under way, and no thread that could still begin anything."""
+        return not self.serving() and not self.threads()
 
     def quiet(self, *, cleaner=False):
         """Wait until no thread of the app is busy; return those that still are after LIMIT.
