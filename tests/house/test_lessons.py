@@ -72,7 +72,7 @@ def in_place(block, whole):
 # without a command shows lines of the server's terminal.
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module")  # and in one process: see the mark below
 def replays():
     """The replay of every page, under way: they mostly wait for the slow work."""
     if sys.platform == "win32" or not (shutil.which("bash") and shutil.which("curl")):
@@ -81,6 +81,7 @@ def replays():
         yield {page: pool.submit(replay, page) for page in PAGES.values()}
 
 
+@pytest.mark.xdist_group("replays")
 @every_page
 def test_quoted_commands_print_what_is_quoted(replays, page):
     assert replays[page].result() == []
