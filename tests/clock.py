@@ -26,6 +26,7 @@ class Clock:
 
     def __init__(self, happenings):
         self.sleeps = []  # every Sleep so far
+        self.sleeping = {}  # thread: its Sleep, if it is in one
         self.readings = []  # the thread of every reading so far
         self.asked = set()  # by which names: "time", "monotonic", "now", "utcnow"
         self._happenings = happenings
@@ -74,8 +75,10 @@ class Clock:
         with self._moved:
             sleep = Sleep(threading.current_thread(), seconds, self._steady + seconds)
             self.sleeps.append(sleep)
+            self.sleeping[sleep.thread] = sleep
             self._happenings.note()
             self._moved.wait_for(lambda: self._closed or self._steady >= sleep.until)
+            del self.sleeping[sleep.thread]
         if self._closed:
             raise SystemExit
 

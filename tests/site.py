@@ -17,6 +17,7 @@ from tests.expect import LIMIT, Broken, Happenings, expect
 from tests.learner import described, described_value, line_in, load
 from tests.lockstep import Lockstep
 from tests.server import Exchange, Server
+from tests.waits import Wait, Waits
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -88,7 +89,12 @@ class Site:
         self._printed = ""
         self.happenings = Happenings()
         self.clock = Clock(self.happenings)
-        self.module, self._code = load(path, shown, self.clock.builtins())
+        self._waits = Waits(self.happenings)
+        try:
+            self.module, self._code = load(path, shown, self.clock.builtins())
+        except BaseException:
+            self._waits.close()
+            raise
         self.app = self.wsgi_app = self.module.app
         # TESTING alone would let a view's exception through to the server.
         self.app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
@@ -181,7 +187,7 @@ class Site:
             lambda: (
                 exchange.over()
                 or any(map(self.in_request, work.calls))
-                or any(joins(thread, work.calls) for thread in self.serving())
+                or any(self.joins(thread, work.calls) for thread in self.serving())
             )
         )
         if any(map(self.in_request, work.calls)):
@@ -420,6 +426,17 @@ class Site:
         """The threads that serve a request now."""
         return [t for t in list(self.server.threads.values()) if t.is_alive()]
 
+    def joins(self, thread, calls):
+        """Whether a thread waits, with no limit, until the thread of one of the calls has ended."""
+        wait = self._waits.by_thread.get(thread)
+        return wait and wait.seconds is None and wait.what in [call.thread for call in calls]
+
+    def resting(self, thread):
+        """The Wait in which a thread rests, or None. It is for None where time.sleep() rests."""
+        if sleep := self.clock.sleeping.get(thread):
+            return Wait(None, sleep.seconds)
+        return self._waits.by_thread.get(thread)
+
     def in_request_thread(self):
         """Whether the caller is in a thread that serves requests."""
         return self._server and threading.current_thread() in self._server.threads.values()
@@ -461,11 +478,13 @@ class Site:
         """
         give_up = time.monotonic() + LIMIT
         stop = None if cleaner else getattr(self.module, "stop_cleaner", None)
-        while busy := [
-            t
-            for t in self.threads()
-            if not is_idle(t) and (stop is None or resting(t)[1] is not stop)
-        ]:
+
+        def is_busy(thread):
+            wait = self.resting(thread)
+            stays = stop is not None and wait is not None and wait.what is stop
+            return not (stays or is_idle(thread))
+
+        while busy := [thread for thread in self.threads() if is_busy(thread)]:
             if time.monotonic() > give_up:
                 break
             busy[0].join(0.02)
@@ -486,6 +505,7 @@ class Site:
         if self._server:
             busy += self._server.stop()
         threading.excepthook, threading.Thread.start = self._excepthook, self._start
+        self._waits.close()
         if busy:
             raise Broken(
                 f"A thread of the app is still alive after the test{self.stands(busy[0])}.",
@@ -525,30 +545,8 @@ def is_idle(thread):
     return frame is not None and frame.f_code.co_filename == concurrent.futures.thread.__file__
 
 
-def joins(thread, calls):
-    """Whether a thread waits, with no limit, until the thread of one of the calls has ended."""
-    for frame in frames(sys._current_frames().get(thread.ident)):
-        if frame.f_code is threading.Thread.join.__code__:
-            awaited = frame.f_locals.get("self")
-            return frame.f_locals.get("timeout") is None and awaited in [c.thread for c in calls]
-    return False
-
-
 def frames(frame):
     """A frame, and all that it was called by."""
     while frame:
         yield frame
         frame = frame.f_back
-
-
-def resting(thread):
-    """For how many seconds a thread rests, and the Event that can end that: (None, None) if not.
-
-    The event is None where time.sleep() rests.
-    """
-    for frame in frames(sys._current_frames().get(thread.ident)):
-        if frame.f_code is threading.Event.wait.__code__:
-            return frame.f_locals.get("timeout"), frame.f_locals.get("self")
-        if frame.f_code is Clock.sleep.__code__:
-            return frame.f_locals.get("seconds"), None
-    return None, None

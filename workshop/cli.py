@@ -160,7 +160,11 @@ def verify():
     """Check everything that the workshop promises about itself. For whoever maintains it."""
     setup.ensure("core", "verify")
     failed = 0
-    for module in ("ruff format --check .", "ruff check .", "pytest --solutions --maxfail=20 -n 4 --dist loadgroup"):
+    for module in (
+        "ruff format --check .",
+        "ruff check .",
+        "pytest --solutions --maxfail=20 -n 4 --dist loadgroup",
+    ):
         console.print(f"\n{module}", style="bold")
         failed += subprocess.call([sys.executable, "-m", *module.split()], cwd=TOP) != 0
     sys.exit(1 if failed else 0)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.expect import LIMIT, Broken, expect
 from tests.learner import described, described_value
-from tests.site import is_idle, resting
+from tests.site import is_idle
 from tests.step_04_status.test_status import *  # noqa: F403
 
 KEEP = 5 * 60  # seconds
@@ -41,21 +41,17 @@ def sweep(site):
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     give_up = time.monotonic() + LIMIT
-    while thread.is_alive() and not rests(thread) and time.monotonic() < give_up:
+    while thread.is_alive() and not site.resting(thread) and time.monotonic() < give_up:
         thread.join(0.01)
     expect(
         not thread.is_alive(),
         f"clean_old_tasks() has not returned{site.stands(thread)}.",
         "One call is one sweep: a test, or a person, can ask for it at any time.",
         "The loop that goes on for ever belongs into the cleaner's function, not into this one.",
-        "sweep-never-returns" if rests(thread) else None,
+        "sweep-never-returns" if site.resting(thread) else None,
     )
     for error in errors:
         raise failed_sweep(site, error)
-
-
-def rests(thread):
-    return resting(thread) != (None, None)
 
 
 def failed_sweep(site, error):
@@ -484,7 +480,7 @@ def test_no_cleaner_at_import_nor_under_testing(site):
 def is_cleaner(site, threads):
     """Whether one of the threads rests between sweeps, once they have come to a rest."""
     site.quiet()
-    return any(resting(thread)[0] is not None for thread in threads)
+    return any(wait and wait.seconds is not None for wait in map(site.resting, threads))
 
 
 def cleaners(site):
@@ -631,11 +627,12 @@ def why_no_sweep(site, story):
     known = cleaners(site)
     if not known:
         return None
-    for seconds, event in map(resting, known):
-        if seconds and seconds >= 1:
-            how = "time.sleep()" if event is None else "wait()"
+    for wait in map(site.resting, known):
+        if wait and wait.seconds and wait.seconds >= 1:
+            how = "time.sleep()" if wait.what is None else "wait()"
             return Broken(
-                f"SWEEP_SECONDS is 0.01, and the cleaner rests for {seconds:g} seconds in {how}.",
+                f"SWEEP_SECONDS is 0.01, and the cleaner rests for {wait.seconds:g} seconds in "
+                f"{how}.",
                 "Another number decides: one in the code, or one that was read before it was "
                 "changed.",
                 'Read app.config["SWEEP_SECONDS"] where the cleaner rests, each time.',
@@ -660,10 +657,10 @@ def test_the_cleaner_stops_at_once(site):
     stop.set()
     readings, give_up = len(site.clock.readings), time.monotonic() + LIMIT
     while busy := [thread for thread in site.threads() if not is_idle(thread)]:
-        seconds, event = resting(busy[0])
+        wait = site.resting(busy[0])
         expect(
-            seconds is None or event is not None,
-            f"stop_cleaner is set, and the cleaner goes on in a time.sleep({seconds})"
+            wait is None or wait.what is not None,
+            f"stop_cleaner is set, and the cleaner goes on in a time.sleep({wait and wait.seconds})"
             f"{site.stands(busy[0])}.",
             "A test or a shutdown would have to wait for it, up to a minute each time.",
             "Nobody can end a time.sleep(seconds). stop_cleaner.wait(seconds) ends when it is set.",
@@ -676,7 +673,7 @@ def test_the_cleaner_stops_at_once(site):
             "wait() returns True when the event is set. That has to end the loop: while not …",
             "stop-not-looked-at",
         )
-        other = seconds is not None and event is not stop
+        other = wait is not None and wait.what is not stop
         expect(
             time.monotonic() < give_up,
             f"stop_cleaner is set, and the cleaner goes on{site.stands(busy[0])}.",
@@ -694,7 +691,7 @@ def come_to_rest(site):
     give_up = time.monotonic() + LIMIT
     while time.monotonic() < give_up:
         alive = [thread for thread in cleaners(site) if thread.is_alive()]
-        if all(map(rests, alive)):
+        if all(map(site.resting, alive)):
             return
         alive[0].join(0.005)
 
