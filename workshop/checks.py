@@ -104,7 +104,7 @@ class Process:
     """A pytest that does what workshop/reporter.py says, and puts what it tells into the inbox."""
 
     def __init__(self, command, inbox):
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed by kill()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             command,
             cwd=TOP,
@@ -138,7 +138,6 @@ class Process:
             self._process.stdin.close()
         self._process.kill()
         self._process.wait()
-        self._stderr.close()
 
 
 def ended_early(process, answers):

@@ -5,13 +5,13 @@ import sys
 import tomllib
 
 import click
-from rich.markdown import Markdown
 from rich.text import Text
 
-from workshop import answers, checks, compare, hints, progress, serve, setup
+from workshop import answers, checks, hints, progress, serve, setup
 from workshop.arguments import exact_step_argument, step_argument
-from workshop.screen import COMMAND, aside, console, show_verdict
+from workshop.screen import COMMAND, aside, console, show_comparison, show_hint, show_verdict
 from workshop.steps import STEPS, TOP, shown
+from workshop.watch import watch
 
 
 def version(context, option, wanted):
@@ -132,19 +132,7 @@ def hint(step, again):
         return
     if again:
         hints.forget(step)
-    show_hint(step, verdict)
-
-
-def show_hint(step, verdict):
-    if not (found := hints.next_hint(step, verdict.told)):
-        console.print(f"That was the last hint. From the first one on: {COMMAND} hint --again")
-        console.print(f"The answer that we would give: {shown(step.solution)}")
-        return
-    title, text, left = found
-    console.print(f"{title}\n", style="bold")
-    console.print(Markdown(text), soft_wrap=False)
-    more = f"{left} more" if left else "the last one"
-    console.print(f"\n({more}; the hints are also in {shown(step.lesson)})")
+    show_hint(step, verdict.told)
 
 
 @commands.command("compare")
@@ -153,20 +141,6 @@ def show_hint(step, verdict):
 def compare_(step, spoil):
     """Show your answer to step N beside the solution, once it is green."""
     return show_comparison(step, spoil)
-
-
-def show_comparison(step, spoil=False):
-    with aside.status("Checking …"):
-        if not spoil and not progress.is_green(step):
-            console.print(f"Step {step.number} is not green yet, and this would show the solution.")
-            console.print(f"To see it all the same: {COMMAND} compare {step.number} --spoil")
-            return 1
-    table = compare.side_by_side(
-        *(path.read_text(encoding="utf-8", errors="replace") for path in (step.app, step.solution)),
-        titles=[f"yours: {shown(step.app)}", f"ours: {shown(step.solution)}"],
-    )
-    console.print(table or f"{shown(step.app)} is the solution, word for word.", soft_wrap=False)
-    return 0
 
 
 @commands.command()
@@ -214,6 +188,7 @@ def show_kept(saved):
         console.print(f"To take this back: {COMMAND} undo")
 
 
+commands.add_command(watch)
 commands.add_command(serve.run)
 
 

@@ -4,8 +4,10 @@ import sys
 import textwrap
 
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.text import Text
 
+from workshop import compare, hints, progress
 from workshop.steps import STEPS, shown
 
 WINDOWS = sys.platform == "win32"
@@ -40,6 +42,34 @@ def show_broken(told):
             row = f"  {what:9}{told[what]}"
             row = textwrap.fill(row, console.width, subsequent_indent=" " * 11)
             console.print(Text(row))
+
+
+def show_hint(step, told):
+    """Show the next hint; told: what the checks said of the answer, or None."""
+    if not (found := hints.next_hint(step, told)):
+        console.print(f"That was the last hint. From the first one on: {COMMAND} hint --again")
+        console.print(f"The answer that we would give: {shown(step.solution)}")
+        return
+    title, text, left = found
+    console.print(f"{title}\n", style="bold")
+    console.print(Markdown(text), soft_wrap=False)
+    more = f"{left} more" if left else "the last one"
+    console.print(f"\n({more}; the hints are also in {shown(step.lesson)})")
+
+
+def show_comparison(step, spoil=False):
+    """Show the answer beside the solution, once it is green; return the exit status."""
+    with aside.status("Checking …"):
+        if not spoil and not progress.is_green(step):
+            console.print(f"Step {step.number} is not green yet, and this would show the solution.")
+            console.print(f"To see it all the same: {COMMAND} compare {step.number} --spoil")
+            return 1
+    table = compare.side_by_side(
+        *(path.read_text(encoding="utf-8", errors="replace") for path in (step.app, step.solution)),
+        titles=[f"yours: {shown(step.app)}", f"ours: {shown(step.solution)}"],
+    )
+    console.print(table or f"{shown(step.app)} is the solution, word for word.", soft_wrap=False)
+    return 0
 
 
 def after(step):
