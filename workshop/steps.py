@@ -24,6 +24,15 @@ class Step:
         return TOP / "steps" / self.room / "app.py"
 
     @property
+    def starter(self):
+        """The app.py that the learner begins with, once more: for reset."""
+        return TOP / "workshop" / "starters" / self.room / "app.py"
+
+    @property
+    def solution(self):
+        return TOP / "solutions" / self.room / "app.py"
+
+    @property
     def lesson(self):
         return TOP / "steps" / self.room / "README.md"
 
