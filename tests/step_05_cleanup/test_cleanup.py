@@ -572,6 +572,13 @@ def test_the_cleaner_sweeps_by_itself(site):
     """The cleaner sweeps every app.config["SWEEP_SECONDS"] seconds without being asked."""
     work = site.work()
     sweep_by_hand(site, work)
+    seconds = site.app.config.get("SWEEP_SECONDS")
+    expect(
+        seconds == 60,
+        f'app.config["SWEEP_SECONDS"] is {described_value(seconds)}.',
+        "The lesson says that the cleaner rests for a minute, unless configured otherwise.",
+        'app.config["SWEEP_SECONDS"] = 60, at the top of the file.',
+    )
     serve(site, sweep_seconds=0.01)
     for _ in range(2):  # a cleaner that sweeps once may sweep in time for the first task
         location = finish(site, work)
