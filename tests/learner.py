@@ -1,5 +1,6 @@
 """Load the learner's app.py, afresh for every test, and say clearly why it cannot be loaded."""
 
+import functools
 import sys
 import traceback
 import types
@@ -28,7 +29,7 @@ def load(path, shown, builtins):
     if not path.is_file():
         raise CannotLoad(f"There is no {shown}.", f"Bring it back: git restore {shown}")
     try:
-        code = compile(path.read_bytes(), path, "exec")
+        code = compiled(path.read_bytes(), path)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         text = (getattr(error, "text", None) or "").strip()
@@ -68,6 +69,12 @@ def load(path, shown, builtins):
             "The checks look for  app = Flask(__name__).",
         )
     return module, code
+
+
+@functools.lru_cache(maxsize=1)
+def compiled(source, path):
+    """Compile the file once for all checks; each of them runs it anew."""
+    return compile(source, path, "exec")
 
 
 def raise_started(*args, **kwargs):
