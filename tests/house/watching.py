@@ -1,6 +1,6 @@
 """A `watch` that runs, its output to wait for. Run as a module, it prints how long verdicts take.
 
-    python -m tests.house.watching [--saves 20] [step ...]
+python -m tests.house.watching [--saves 20] [step ...]
 """
 
 import argparse
