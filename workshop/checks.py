@@ -15,6 +15,11 @@ from workshop.steps import TOP
 
 STUCK = 12  # seconds in one check; each wait in a check gives up before
 
+# Ctrl-C in the terminal is for the command, which ends these processes itself.
+OF_ITS_OWN = {"process_group": 0}
+if sys.platform == "win32":
+    OF_ITS_OWN = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+
 
 @dataclass
 class Verdict:
@@ -112,6 +117,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env={**os.environ, "PYTHONUTF8": "1"},
+            **OF_ITS_OWN,
         )
         threading.Thread(target=self._read, args=[inbox], daemon=True).start()
 
