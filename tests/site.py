@@ -2,7 +2,9 @@
 
 import concurrent.futures.thread
 import difflib
+import queue
 import re
+import signal
 import sys
 import threading
 import time
@@ -18,6 +20,7 @@ from tests.learner import described, described_value, line_in, load
 from tests.lockstep import Lockstep
 from tests.server import Exchange, Server
 
+SIGNALS = signal.SIGINT, signal.SIGTERM  # those for which an app may have a handler
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -88,6 +91,7 @@ class Site:
         self._printed = ""
         self.happenings = Happenings()
         self.clock = Clock(self.happenings)
+        self._handlers = {each: signal.getsignal(each) for each in SIGNALS}
         self.module, self._code = load(path, shown, self.clock.builtins())
         self.app = self.wsgi_app = self.module.app
         # TESTING alone would let a view's exception through to the server.
@@ -480,6 +484,8 @@ class Site:
         if self._server:
             busy += self._server.stop()
         threading.excepthook, threading.Thread.start = self._excepthook, self._start
+        for each, handler in self._handlers.items():
+            signal.signal(each, handler)
         if busy:
             raise Broken(
                 f"A thread of the app is still alive after the test{self.stands(busy[0])}.",
@@ -514,9 +520,12 @@ class Site:
 
 
 def is_idle(thread):
-    """Whether this is an executor's thread that waits for work: those stay, and do no harm."""
+    """Whether this is a pool's thread that waits for work: those stay, and do no harm."""
     frame = sys._current_frames().get(thread.ident)
-    return frame is not None and frame.f_code.co_filename == concurrent.futures.thread.__file__
+    if frame is not None and frame.f_code.co_filename == concurrent.futures.thread.__file__:
+        return True
+    get = queue.Queue.get.__code__
+    return any(f.f_code is get and f.f_locals.get("timeout") is None for f in frames(frame))
 
 
 def joins(thread, calls):
@@ -543,6 +552,6 @@ def resting(thread):
     for frame in frames(sys._current_frames().get(thread.ident)):
         if frame.f_code is threading.Event.wait.__code__:
             return frame.f_locals.get("timeout"), frame.f_locals.get("self")
-        if frame.f_code is Clock.sleep.__code__:
+        if frame.f_code is Clock.sleep.__code__ and frame.f_locals.get("seconds"):  # 0: no rest
             return frame.f_locals.get("seconds"), None
     return None, None
