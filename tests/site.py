@@ -2,7 +2,9 @@
 
 import concurrent.futures.thread
 import difflib
+import queue
 import re
+import signal
 import sys
 import threading
 import time
@@ -19,6 +21,7 @@ from tests.lockstep import Lockstep
 from tests.server import Exchange, Server
 from tests.waits import Wait, Waits
 
+SIGNALS = signal.SIGINT, signal.SIGTERM  # those for which an app may have a handler
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -89,6 +92,7 @@ class Site:
         self._printed = ""
         self.happenings = Happenings()
         self.clock = Clock(self.happenings)
+        self._handlers = {each: signal.getsignal(each) for each in SIGNALS}
         self._waits = Waits(self.happenings)
         try:
             self.module, self._code = load(path, shown, self.clock.builtins())
@@ -338,7 +342,9 @@ class Site:
         """Wait until the thread of a released call has ended, or an executor has it back."""
         self.over(call)
         give_up = time.monotonic() + LIMIT
-        while call.thread.is_alive() and not is_idle(call.thread) and time.monotonic() < give_up:
+        while (
+            call.thread.is_alive() and not self.is_idle(call.thread) and time.monotonic() < give_up
+        ):
             call.thread.join(0.02)
 
     def ended(self, call):
@@ -433,9 +439,16 @@ class Site:
 
     def resting(self, thread):
         """The Wait in which a thread rests, or None. It is for None where time.sleep() rests."""
-        if sleep := self.clock.sleeping.get(thread):
+        if (sleep := self.clock.sleeping.get(thread)) and sleep.seconds:
             return Wait(None, sleep.seconds)
         return self._waits.by_thread.get(thread)
+
+    def is_idle(self, thread):
+        """Whether this is a pool's thread that waits for work: those stay, and do no harm."""
+        frame, wait = sys._current_frames().get(thread.ident), self.resting(thread)
+        if frame and frame.f_code.co_filename == concurrent.futures.thread.__file__:
+            return True
+        return wait is not None and isinstance(wait.what, queue.Queue) and wait.seconds is None
 
     def in_request_thread(self):
         """Whether the caller is in a thread that serves requests."""
@@ -482,7 +495,7 @@ class Site:
         def is_busy(thread):
             wait = self.resting(thread)
             stays = stop is not None and wait is not None and wait.what is stop
-            return not (stays or is_idle(thread))
+            return not (stays or self.is_idle(thread))
 
         while busy := [thread for thread in self.threads() if is_busy(thread)]:
             if time.monotonic() > give_up:
@@ -506,6 +519,8 @@ class Site:
             busy += self._server.stop()
         threading.excepthook, threading.Thread.start = self._excepthook, self._start
         self._waits.close()
+        for each, handler in self._handlers.items():
+            signal.signal(each, handler)
         if busy:
             raise Broken(
                 f"A thread of the app is still alive after the test{self.stands(busy[0])}.",
@@ -537,12 +552,6 @@ class Site:
         self.crashes.append(args.exc_value)
         self._excepthook(args)
         self.happenings.note()
-
-
-def is_idle(thread):
-    """Whether this is an executor's thread that waits for work: those stay, and do no harm."""
-    frame = sys._current_frames().get(thread.ident)
-    return frame is not None and frame.f_code.co_filename == concurrent.futures.thread.__file__
 
 
 def frames(frame):

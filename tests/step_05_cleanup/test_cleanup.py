@@ -11,7 +11,6 @@ import pytest
 
 from tests.expect import LIMIT, Broken, expect
 from tests.learner import described, described_value
-from tests.site import is_idle
 from tests.step_04_status.test_status import *  # noqa: F403
 
 KEEP = 5 * 60  # seconds
@@ -467,7 +466,7 @@ def test_no_cleaner_at_import_nor_under_testing(site):
     )
     finish(site, site.work())
     site.quiet()
-    busy = [thread for thread in site.threads() if not is_idle(thread)]
+    busy = [thread for thread in site.threads() if not site.is_idle(thread)]
     expect(
         not busy,
         "After a request under TESTING, a thread goes on.",
@@ -486,7 +485,7 @@ def is_cleaner(site, threads):
 def cleaners(site):
     """The threads that the app has started, but not for a task. Some may have ended."""
     at_work = {call.thread for call in site.calls()}
-    return [t for t in {*site.started, *site.threads()} if t not in at_work and not is_idle(t)]
+    return [t for t in {*site.started, *site.threads()} if t not in at_work and not site.is_idle(t)]
 
 
 def test_the_cleaner_starts_once(site, monkeypatch):
@@ -663,7 +662,7 @@ def test_the_cleaner_stops_at_once(site):
     stop = site.named("stop_cleaner")
     stop.set()
     readings, give_up = len(site.clock.readings), time.monotonic() + LIMIT
-    while busy := [thread for thread in site.threads() if not is_idle(thread)]:
+    while busy := [thread for thread in site.threads() if not site.is_idle(thread)]:
         wait = site.resting(busy[0])
         expect(
             wait is None or wait.what is not None,
