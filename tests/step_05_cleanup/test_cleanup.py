@@ -708,6 +708,7 @@ sys.path.insert(0, sys.argv[1])
 from app import app
 app.config["WORK_SECONDS"] = 0
 print(app.test_client().get("/hello").status)
+print("The main thread ends.", flush=True)
 """
 
 
@@ -719,17 +720,23 @@ def test_the_cleaner_does_not_hold_the_process(site):
         stderr=subprocess.STDOUT,
         text=True,
     )
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if "The main thread ends." in line:
+            break
     try:
-        printed = process.communicate(timeout=LIMIT)[0]
+        process.wait(LIMIT)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
         raise Broken(
             f"{LIMIT:.0f} seconds after its main thread had ended, the process was still there.",
             "Ctrl-C does not stop the server; whoever restarts it has to kill it.",
             "A process ends when only daemon threads are left: Thread(..., daemon=True).",
             "cleaner-not-daemon" if holds_on(site) else None,
         ) from None
+    finally:
+        process.kill()
+        process.communicate()
     expect(
         "202 ACCEPTED" in printed and process.returncode == 0,
         f"A process that served one request printed: {printed.strip()[-300:]}",
