@@ -266,7 +266,7 @@ class Site:
             )
         )
         if len(sleeps) < number and self.crashes:
-            raise self.crash(self.crashes[-1])
+            raise self.crash(self.crashes[-1], "Its work ended before its time.")
         if len(sleeps) < number:
             raise self.no_work(exchange)
         return sleeps[number - 1]
@@ -274,6 +274,13 @@ class Site:
     def no_work(self, exchange):
         """The Broken for a request to CatchAll that came to no sleep."""
         answer = exchange.wait()
+        if busy := [thread for thread in self.threads() if not self.is_idle(thread)]:
+            return Broken(
+                f"The request was answered {answer.status}, and its work has not come to "
+                f"time.sleep(){self.stands(busy[0])}.",
+                "The slow work stands for what your users wait for. It has to take place.",
+                "What keeps it busy, or what does it wait for?",
+            )
         if answer.status_code in (200, 202):
             return Broken(
                 f"The request was answered {answer.status}, and no work was done for it.",
@@ -312,8 +319,8 @@ class Site:
         crashed = zip(self.crashes, self._crashed_threads, strict=False)
         return [error for error, thread in crashed if thread not in called]
 
-    def crash(self, error):
-        """The Broken for a task's thread that died before it called the view."""
+    def crash(self, error, means="It never came to call the view, so nobody does the work."):
+        """The Broken for a task's thread that died before it called the view, or in CatchAll."""
         if isinstance(error, TypeError) and "required positional argument" in str(error):
             return Broken(
                 f"The view was called without its arguments: {described(error)}.",
@@ -325,7 +332,7 @@ class Site:
             return told
         return Broken(
             f"The task's thread died of {described(error)}{self.place(error)}.",
-            "It never came to call the view, so nobody does the work.",
+            means,
             "A thread has nothing but what it is handed. What does it use that it lacks?",
         )
 

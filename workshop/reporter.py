@@ -5,11 +5,17 @@ with everything imported and collected: `watch` has it ready before it is needed
 checks come in on stdin. On stdout goes a line of JSON for each thing that the command is to know.
 """
 
+import contextlib
 import gc
 import json
 import os
 
 import pytest
+
+with contextlib.suppress(ImportError, ValueError, OSError):  # some systems have no such limit
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (2 * 2**30, 2 * 2**30))  # bytes
 
 # Before pytest captures both for the checks. What pytest itself prints goes to stderr.
 asked = os.fdopen(os.dup(0), encoding="ascii")
