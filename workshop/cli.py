@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import click
 from rich.text import Text
@@ -192,6 +193,32 @@ def show_kept(saved):
 
 commands.add_command(watch)
 commands.add_command(serve.run)
+
+
+@commands.command("setup")
+@click.option("--all", "everything", is_flag=True, help="Install all that any command needs.")
+@click.option("--from", "source", metavar="DIR", help="Install from this folder, not the network.")
+@click.option("--wheels", type=click.Path(path_type=Path), metavar="DIR", help="Fill the folder.")
+@click.option("--here", is_flag=True, help="With --wheels: for computers like this one alone.")
+def setup_(everything, source, wheels, here):
+    """Install what the workshop needs, before class. After --all, no command needs a network.
+
+    \b
+    For a room without a network: fill a stick at home, and install from it in class.
+      python3 -m workshop setup --wheels /media/stick/wheels
+      python3 -m workshop setup --all --from /media/stick/wheels
+    """  # __main__ has heeded --from before there was a .venv
+    if wheels:
+        from workshop.wheels import fill
+
+        failed = fill(wheels, here)
+        console.print(f"In class, in this folder: {COMMAND} setup --all --from {wheels}")
+        return 1 if failed else 0
+    names = setup.groups() if everything else ["core"]
+    setup.ensure(*names)
+    console.print(f"All is there: {', '.join(names)}.")
+    if everything:
+        console.print("From now on, no command needs a network.")
 
 
 @commands.command()
