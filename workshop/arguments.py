@@ -4,7 +4,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from workshop import progress
-from workshop.screen import aside
 from workshop.steps import STEPS
 
 
@@ -24,8 +23,7 @@ class StepNumber(click.ParamType):
 
 def the_current():
     """The step that the learner is at; once all is green, the last one."""
-    with aside.status("Looking where you are …"):
-        return progress.current() or STEPS[-1]
+    return progress.current() or STEPS[-1]
 
 
 step_argument = click.argument("step", metavar="[N]", type=StepNumber(), default=the_current)

@@ -1,14 +1,17 @@
 """The words of the command: what there is to say, and in which order."""
 
+import shlex
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import click
 from rich.text import Text
 
-from workshop import answers, checks, hints, progress, serve, setup
+from workshop import answers, checks, hints, opening, progress, serve, setup
 from workshop.arguments import exact_step_argument, step_argument
+from workshop.doctor import doctor
 from workshop.screen import COMMAND, aside, console, show_comparison, show_hint, show_verdict
 from workshop.steps import STEPS, TOP, shown
 from workshop.watch import watch
@@ -34,7 +37,7 @@ def main():
         status = 130
     except click.ClickException as error:
         error.show()
-        status = error.exit_code
+        status = 2
     except BrokenPipeError:  # `... | head`: nobody reads on
         sys.stdout = None
         status = 141
@@ -79,7 +82,8 @@ def commands(context):
 def show_map():
     console.print("Slow Flask endpoints, answered at once\n", style="bold")
     with aside.status("Looking where you are …"):
-        here, green = progress.current(), [step for step in STEPS if progress.is_green(step)]
+        green = [step for step in STEPS if progress.is_green(step)]
+    here = progress.current(is_done=green.__contains__)
     for step in STEPS:
         mark, style = ("·", "")
         if step in green:
@@ -190,8 +194,53 @@ def show_kept(saved):
         console.print(f"To take this back: {COMMAND} undo")
 
 
-commands.add_command(watch)
-commands.add_command(serve.run)
+for command in watch, serve.run, opening.lab, opening.slides, doctor:
+    commands.add_command(command)
+
+
+@commands.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell):
+    """Print what completes the commands in your shell, and makes `workshop` one word.
+
+    \b
+    For this terminal, or in the file that your shell reads at its start:
+      eval "$(python3 -m workshop completion bash)"
+    """
+    start = shlex.join([sys.executable, str(TOP / "workshop")])
+    words = click.shell_completion.get_completion_class(shell)(
+        commands, {}, "workshop", "_WORKSHOP_COMPLETE"
+    ).source()
+    begin = "function workshop; {} $argv; end" if shell == "fish" else 'workshop() {{ {} "$@"; }}'
+    called = " $1)" if shell == "bash" else " workshop)"
+    console.print(begin.format(start), markup=False)
+    console.print(words.replace(called, f" {start})"), markup=False)
+
+
+@commands.command("setup")
+@click.option("--all", "everything", is_flag=True, help="Install all that any command needs.")
+@click.option("--from", "source", metavar="DIR", help="Install from this folder, not the network.")
+@click.option("--wheels", type=click.Path(path_type=Path), metavar="DIR", help="Fill the folder.")
+@click.option("--here", is_flag=True, help="With --wheels: for computers like this one alone.")
+def setup_(everything, source, wheels, here):
+    """Install what the workshop needs, before class. After --all, no command needs a network.
+
+    \b
+    For a room without a network: fill a stick at home, and install from it in class.
+      python3 -m workshop setup --wheels /media/stick/wheels
+      python3 -m workshop setup --all --from /media/stick/wheels
+    """  # __main__ has heeded --from before there was a .venv
+    if wheels:
+        from workshop.wheels import fill
+
+        failed = fill(wheels, here)
+        console.print(f"In class, in this folder: {COMMAND} setup --all --from {wheels}")
+        return 1 if failed else 0
+    names = setup.groups() if everything else ["core"]
+    setup.ensure(*names)
+    console.print(f"All is there: {', '.join(names)}.")
+    if everything:
+        console.print("From now on, no command needs a network.")
 
 
 @commands.command()

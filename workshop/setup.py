@@ -66,6 +66,30 @@ def ensure(*groups):
     return True
 
 
+def groups():
+    """The names of all dependency groups of pyproject.toml."""
+    import tomllib
+
+    return list(tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"])
+
+
+def heed(arguments):
+    """Have pip take its packages from DIR alone, here and inside .venv, if this is `setup --from`.
+
+    It has to be known before there is anything that could read a command line properly.
+    """
+    if arguments[:1] != ["setup"]:
+        return
+    words = [part for word in arguments for part in word.split("=", 1)]
+    if "--from" not in words[:-1]:
+        return
+    folder = Path(words[words.index("--from") + 1])
+    if not folder.is_dir():
+        _say(f"There is no folder {folder}. Is the stick plugged in?")
+        sys.exit(2)
+    os.environ.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=folder.resolve().as_uri())
+
+
 def inside():
     """Tell whether this is the Python of .venv."""
     return VENV.exists() and os.path.samefile(sys.prefix, VENV)
@@ -231,6 +255,11 @@ def _locked(file):
 def _cure(said):
     import re
 
+    if "No matching distribution" in said and "PIP_NO_INDEX" in os.environ:
+        return (
+            f"The folder has no packages for this computer: Python {VERSION}, {sys.platform}.\n"
+            "Get online and type the same without --from, or fill the folder again with --wheels."
+        )
     for sign, cure in CURES.items():
         if re.search(sign, said):
             return cure

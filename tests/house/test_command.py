@@ -138,7 +138,7 @@ def test_catch_up_makes_what_is_not_green_green_and_leaves_the_rest(room):
 
 
 def test_undo_with_nothing_to_take_back_says_so(room):
-    assert "nothing to take back" in room.says("undo", 1)
+    assert "nothing to take back" in room.says("undo", 2)
 
 
 KILLED = """
