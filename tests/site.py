@@ -3,6 +3,7 @@
 import concurrent.futures.thread
 import difflib
 import re
+import signal
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from tests.lockstep import Lockstep
 from tests.server import Exchange, Server
 from tests.waits import Wait, Waits
 
+SIGNALS = signal.SIGINT, signal.SIGTERM  # those for which an app may have a handler
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -90,6 +92,7 @@ class Site:
         self.happenings = Happenings()
         self.clock = Clock(self.happenings)
         self._waits = Waits(self.happenings)
+        self._handlers = {each: signal.getsignal(each) for each in SIGNALS}
         try:
             self.module, self._code = load(path, shown, self.clock.builtins())
         except BaseException:
@@ -506,6 +509,8 @@ class Site:
             busy += self._server.stop()
         threading.excepthook, threading.Thread.start = self._excepthook, self._start
         self._waits.close()
+        for each, handler in self._handlers.items():
+            signal.signal(each, handler)
         if busy:
             raise Broken(
                 f"A thread of the app is still alive after the test{self.stands(busy[0])}.",

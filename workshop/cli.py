@@ -87,7 +87,9 @@ def show_map():
         elif step is here:
             mark, style = ("→", "bold")
         title = f"{step.title:24}{step.minutes:4} min"
-        console.print(f"{mark}  {step.number}  {title}  {shown(step.app.parent)}", style=style)
+        after = " (after the class)" if step.beyond else ""
+        row = f"{mark}  {step.number}  {title}  {shown(step.app.parent)}{after}"
+        console.print(row, style=style)
     console.print()
     if here:
         console.print(f"Next: read {shown(here.lesson)}")

@@ -20,6 +20,11 @@ class Step:
         return f"{self.number:02}_{self.slug}"
 
     @property
+    def beyond(self):
+        """Whether it comes after the class, for those who want to put this to work."""
+        return self.number > 5
+
+    @property
     def app(self):
         return TOP / "steps" / self.room / "app.py"
 
@@ -47,6 +52,7 @@ STEPS = (
     Step(3, "request_context", "A request for the task", 35),
     Step(4, "status", "Where to ask", 40),
     Step(5, "cleanup", "Forgetting", 35),
+    Step(6, "limits", "Only what it can finish", 40),
 )
 
 
