@@ -436,9 +436,17 @@ class Site:
 
     def resting(self, thread):
         """The Wait in which a thread rests, or None. It is for None where time.sleep() rests."""
-        if sleep := self.clock.sleeping.get(thread):
+        sleep = self.clock.sleeping.get(thread)
+        if sleep and sleep.seconds:  # sleep(0) only lets others go first
             return Wait(None, sleep.seconds)
         return self._waits.by_thread.get(thread)
+
+    def waits_for_semaphore(self):
+        """Whether a request waits, with no limit, for a semaphore."""
+        waits = [self._waits.by_thread.get(thread) for thread in self.serving()]
+        return any(
+            w and w.seconds is None and isinstance(w.what, threading.Semaphore) for w in waits
+        )
 
     def in_request_thread(self):
         """Whether the caller is in a thread that serves requests."""

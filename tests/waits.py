@@ -11,14 +11,17 @@ from unittest.mock import patch
 
 
 class Wait(NamedTuple):
-    """What is waited for, a Thread's end or an Event, and for how many seconds; None: no limit."""
+    """What is waited for (a Thread's end, an Event, a Semaphore), and how long; None: no limit."""
 
     what: object
     seconds: float | None
 
 
 class Waits:
-    """Notes every Thread.join() and Event.wait() until it is closed. by_thread: those under way."""
+    """Notes every join(), wait() and acquire() of these until it is closed.
+
+    by_thread: those under way.
+    """
 
     def __init__(self, happenings):
         self.by_thread = {}
@@ -28,7 +31,20 @@ class Waits:
             self._patches.enter_context(
                 patch.object(owner, name, self._noting(getattr(owner, name)))
             )
+        self._patches.enter_context(
+            patch.object(
+                threading.Semaphore, "acquire", self._noting_acquire(threading.Semaphore.acquire)
+            )
+        )
         self.close = self._patches.close
+
+    def _noting_acquire(self, acquire):
+        noting = self._noting(lambda what, timeout: acquire(what, True, timeout))
+
+        def noting_acquire(what, blocking=True, timeout=None):
+            return noting(what, timeout) if blocking else acquire(what, False, timeout)
+
+        return noting_acquire
 
     def _noting(self, wait):
         def noting_wait(what, timeout=None):

@@ -5,16 +5,16 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 from werkzeug.exceptions import HTTPException
 
-from tests.expect import LIMIT, Broken, expect
+from tests.expect import Broken, expect
 from tests.learner import described_value, load
 from tests.step_05_cleanup.test_cleanup import *  # noqa: F403
 from tests.step_05_cleanup.test_cleanup import expect_no_errors
 
+PROCESS_LIMIT = 9  # seconds from the start of a process to its end, also on a busy machine
 BUSY = "503 Service Unavailable tells a client to come again. Nothing is wrong with its request."
 
 
@@ -106,8 +106,14 @@ def too_many_at_a_time(calls, wanted):
 
 def one_more(site, work):
     """Ask for one more task, when there should be no place for it; return the answer."""
-    exchange = site.start("GET", work.url)
-    if not site.happenings.until(exchange.over):
+    exchange, looks = site.start("GET", work.url), []
+
+    def settled():
+        looks.append(site.waits_for_semaphore())
+        return exchange.over() or looks[-20:] == [True] * 20
+
+    site.happenings.until(settled)
+    if not exchange.over():
         work.release()
         raise Broken(
             "All places were taken, and the next request was not answered at all: it waits.",
@@ -443,7 +449,7 @@ def serve_and_stop(site, signum, count, **config):
         text=True,
     )
     try:
-        printed, errors = process.communicate(timeout=LIMIT)
+        printed, errors = process.communicate(timeout=PROCESS_LIMIT)
     except subprocess.TimeoutExpired:
         process.kill()
         printed, errors = process.communicate()
@@ -472,7 +478,7 @@ def test_a_stopped_server_finishes_what_it_accepted(site, signum):
     )
     expect(
         status is not None,
-        f"{story} {LIMIT:.0f} seconds later the process was still there.",
+        f"{story} {PROCESS_LIMIT} seconds later the process was still there.",
         "Whoever restarts the server waits for it, and then kills it, with all its tasks.",
         "What keeps the process? Do the pool's threads come to an end?",
     )
@@ -539,8 +545,8 @@ def test_a_task_that_never_ends_is_given_up(site):
     status, lines, errors = serve_and_stop(site, signal.SIGTERM, 1, GRACE_SECONDS=0.2)
     expect(
         status is not None,
-        f"GRACE_SECONDS was 0.2. {LIMIT:.0f} seconds after SIGTERM, the process was still there: "
-        "a task does not end.",
+        f"GRACE_SECONDS was 0.2. {PROCESS_LIMIT} seconds after SIGTERM, the process was still "
+        "there: a task does not end.",
         "Python waits for the pool for as long as it takes. Whoever restarts the server has to "
         "kill it.",
         "Start a limit in the handler. faulthandler.dump_traceback_later(seconds, exit=True) ends "

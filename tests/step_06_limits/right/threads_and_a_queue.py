@@ -36,6 +36,7 @@ def async_api(view):
 
     @wraps(view)
     def accept(*args, **kwargs):
+        global workers
         environ = copy_environ()
         from_hooks = dict(vars(g))  # what before_request functions put on g
 
@@ -61,17 +62,13 @@ def async_api(view):
                 return Response(*busy)
             tasks[task_id] = accepted
             waiting.append(task)
-            add_worker()
+            one_more = workers < app.config["WORKERS"]
+            workers += one_more
+        if one_more:
+            threading.Thread(target=keep_working, daemon=False).start()
         return Response(*accepted)
 
     return accept
-
-
-def add_worker():
-    global workers
-    if workers < app.config["WORKERS"]:
-        workers += 1
-        threading.Thread(target=keep_working).start()
 
 
 def keep_working():
