@@ -450,6 +450,11 @@ class Site:
             return Wait(None, sleep.seconds)
         return self._waits.by_thread.get(thread)
 
+    def waits_for_semaphore(self):
+        """Whether a request waits, with no limit, for a semaphore."""
+        waits = filter(None, map(self.resting, self.serving()))
+        return any(w.seconds is None and isinstance(w.what, threading.Semaphore) for w in waits)
+
     def is_idle(self, thread):
         """Whether this is a pool's thread that waits for work: those stay, and do no harm."""
         frame, wait = sys._current_frames().get(thread.ident), self.resting(thread)

@@ -1,7 +1,6 @@
-"""Threads of its own take the tasks from a queue; the end is told to them through it."""
+"""Threads of its own take the tasks from a queue, and end when it is empty."""
 
 import os
-import queue
 import signal
 import threading
 import time
@@ -25,8 +24,8 @@ api = Api(app)
 
 tasks = {}  # task id: what to answer whoever asks now, as body, status, headers
 ended = deque()  # (when, task id) of the finished tasks, the oldest on the left
-waiting = queue.Queue()
-workers, hiring, stopping = [], threading.Lock(), threading.Event()
+waiting = deque()  # tasks that nobody works on yet
+workers, changing, stopping = 0, threading.Lock(), threading.Event()
 room = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"])
 soon = {"Retry-After": "1", "Content-Type": "text/plain"}  # ask again in a second
 busy = "busy\n", 503, soon
@@ -37,6 +36,7 @@ def async_api(view):
 
     @wraps(view)
     def accept(*args, **kwargs):
+        global workers
         environ = copy_environ()
         from_hooks = dict(vars(g))  # what before_request functions put on g
 
@@ -57,21 +57,28 @@ def async_api(view):
 
         if not room.acquire(blocking=False):
             return Response(*busy)
-        with hiring:
+        with changing:
             if stopping.is_set():
                 return Response(*busy)
             tasks[task_id] = accepted
-            waiting.put(task)
-            if len(workers) < app.config["WORKERS"]:
-                workers.append(threading.Thread(target=keep_working, daemon=True))
-                workers[-1].start()
+            waiting.append(task)
+            one_more = workers < app.config["WORKERS"]
+            workers += one_more
+        if one_more:
+            threading.Thread(target=keep_working, daemon=False).start()
         return Response(*accepted)
 
     return accept
 
 
 def keep_working():
-    while (task := waiting.get()) is not None:
+    global workers
+    while True:
+        with changing:
+            if not waiting:
+                workers -= 1
+                return
+            task = waiting.popleft()
         try:
             task()
         except BaseException:
@@ -163,20 +170,11 @@ def start_cleaner():
 
 
 def stop(signum, frame):
-    threading.Thread(target=finish).start()
+    stopping.set()
+    limit = threading.Timer(app.config["GRACE_SECONDS"], os._exit, [1])
+    limit.daemon = True
+    limit.start()
     raise KeyboardInterrupt
-
-
-def finish():
-    with hiring:
-        stopping.set()
-        for _ in workers:
-            waiting.put(None)
-    give_up = time.monotonic() + app.config["GRACE_SECONDS"]
-    for worker in workers:
-        worker.join(max(0, give_up - time.monotonic()))
-    if any(worker.is_alive() for worker in workers):
-        os._exit(1)
 
 
 if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
