@@ -25,8 +25,9 @@ def code_cells(room):
     return [cell for cell in read(room).cells if cell.cell_type == "code"]
 
 
-def test_each_step_has_its_notebook():
-    assert sorted(PATHS) == [step.room for step in STEPS]
+def test_each_notebook_is_a_steps():
+    assert len(PATHS) >= 5
+    assert list(PATHS) == [step.room for step in STEPS][: len(PATHS)]
 
 
 @every_notebook
