@@ -67,10 +67,11 @@ def ensure(*groups):
 
 
 def groups():
-    """The names of all dependency groups of pyproject.toml."""
+    """The dependency groups of pyproject.toml that a command installs; proof is none's."""
     import tomllib
 
-    return list(tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"])
+    every = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"]
+    return [group for group in every if group != "proof"]
 
 
 def heed(arguments):
@@ -255,7 +256,8 @@ def _locked(file):
 def _cure(said):
     import re
 
-    if "No matching distribution" in said and "PIP_NO_INDEX" in os.environ:
+    missing = "No matching distribution" in said or "Cannot install" in said
+    if missing and os.environ.get("PIP_NO_INDEX") == "1":
         return (
             f"The folder has no packages for this computer: Python {VERSION}, {sys.platform}.\n"
             "Get online and type the same without --from, or fill the folder again with --wheels."
