@@ -52,11 +52,11 @@ def ensure(*groups):
     with status 2; after Ctrl-C, with 130.
     """
     try:
-        if not _lacking(groups):
+        if not lacking(groups):
             return False
         with _alone():
-            if lacking := _lacking(groups):  # unless the one that we waited for has seen to it
-                _set_up(lacking)
+            if missing := lacking(groups):  # unless the one that we waited for has seen to it
+                _set_up(missing)
     except KeyboardInterrupt:
         _say("\nStopped.")
         sys.exit(130)
@@ -109,7 +109,8 @@ def enter(arguments):
     sys.exit(subprocess.call(command))
 
 
-def _lacking(groups):
+def lacking(groups):
+    """Those of these groups that .venv does not hold, at the versions of requirements.lock."""
     held = _stamp().get("groups", {})
     return [group for group in groups if held.get(group) != _pins()]
 
