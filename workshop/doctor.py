@@ -1,7 +1,6 @@
 """doctor: is this computer fit for the class? Each problem comes with the line that cures it."""
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import re
@@ -141,10 +140,11 @@ def solution():
     return "checks work"
 
 
-def jupyter():
-    if "notebooks" in setup.groups() and not importlib.util.find_spec("jupyterlab"):
-        raise Problem("JupyterLab is not installed yet.", f"Type: {COMMAND} setup --all")
-    return "JupyterLab" if "notebooks" in setup.groups() else None
+def everything():
+    missing = setup.lacking([group for group in setup.groups() if group != "verify"])
+    if missing:
+        raise Problem(f"Not installed yet: {', '.join(missing)}.", f"Type: {COMMAND} setup --all")
+    return "all is installed"
 
 
 def browser():
@@ -162,7 +162,7 @@ def home():
     return os.path.expanduser("~")
 
 
-CHECKS = python, venv, packages, port, writing, disk, place, clock, imports, solution, jupyter
+CHECKS = python, venv, packages, port, writing, disk, place, clock, imports, solution, everything
 CHECKS += (browser,)
 
 

@@ -52,11 +52,11 @@ def ensure(*groups):
     with status 2; after Ctrl-C, with 130.
     """
     try:
-        if not _lacking(groups):
+        if not lacking(groups):
             return False
         with _alone():
-            if lacking := _lacking(groups):  # unless the one that we waited for has seen to it
-                _set_up(lacking)
+            if missing := lacking(groups):  # unless the one that we waited for has seen to it
+                _set_up(missing)
     except KeyboardInterrupt:
         _say("\nStopped.")
         sys.exit(130)
@@ -67,10 +67,11 @@ def ensure(*groups):
 
 
 def groups():
-    """The names of all dependency groups of pyproject.toml."""
+    """The dependency groups of pyproject.toml that a command installs; proof is none's."""
     import tomllib
 
-    return list(tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"])
+    every = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"]
+    return [group for group in every if group != "proof"]
 
 
 def heed(arguments):
@@ -108,7 +109,8 @@ def enter(arguments):
     sys.exit(subprocess.call(command))
 
 
-def _lacking(groups):
+def lacking(groups):
+    """Those of these groups that .venv does not hold, at the versions of requirements.lock."""
     held = _stamp().get("groups", {})
     return [group for group in groups if held.get(group) != _pins()]
 
@@ -255,7 +257,8 @@ def _locked(file):
 def _cure(said):
     import re
 
-    if "No matching distribution" in said and "PIP_NO_INDEX" in os.environ:
+    missing = "No matching distribution" in said or "Cannot install" in said
+    if missing and os.environ.get("PIP_NO_INDEX") == "1":
         return (
             f"The folder has no packages for this computer: Python {VERSION}, {sys.platform}.\n"
             "Get online and type the same without --from, or fill the folder again with --wheels."

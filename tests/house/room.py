@@ -8,6 +8,7 @@ import sys
 import sysconfig
 from zlib import crc32
 
+from workshop.setup import groups
 from workshop.steps import TOP
 
 NOT_COPIED = shutil.ignore_patterns(
@@ -28,7 +29,8 @@ class Room:
         with open(os.path.join(scheme, "packages.pth"), "w", encoding="utf-8") as path:
             path.write(sysconfig.get_path("purelib") + "\n")
         pins = crc32((self.top / "requirements.lock").read_bytes())
-        stamp = {"venv": str(venv), "base": sys.executable, "groups": {"core": pins}}
+        stamp = {"venv": str(venv), "base": sys.executable}
+        stamp["groups"] = dict.fromkeys(groups(), pins)
         stamp["version"] = f"{sys.version_info.major}.{sys.version_info.minor}"
         (venv / "workshop.stamp").write_text(json.dumps(stamp), encoding="utf-8")
         self.environment = {**os.environ, "PYTHONUTF8": "1", "COLUMNS": "100"}

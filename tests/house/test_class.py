@@ -62,5 +62,6 @@ def test_a_step_from_red_through_a_named_mistake_to_green(room, step):
     assert "word for word" in room.says(f"compare {step.number}")
 
 
-def test_in_the_end_all_is_green(room):
-    assert "All steps are green." in room.says()
+def test_in_the_end_the_class_is_green_whatever_comes_beyond(room):
+    map_of_steps = room.run().stdout
+    assert re.findall(r"^✓  (\d)", map_of_steps, re.MULTILINE) == ["1", "2", "3", "4", "5"]

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -280,3 +282,40 @@ def test_no_colour_where_nobody_sees_it_or_NO_COLOR_is_set(room):
     assert "\x1b[31m" not in room.run("check 1", FORCE_COLOR="1", NO_COLOR="1").stdout.replace(
         "1;31", "31"
     )
+
+
+CUT_OFF = ["unshare", "--net", "--map-root-user"]
+
+
+def can_be_cut_off():
+    tool = shutil.which("unshare")
+    return tool and not subprocess.run([*CUT_OFF, "true"], capture_output=True).returncode
+
+
+@pytest.mark.skipif(not can_be_cut_off(), reason="It takes unshare(1), and the right to use it.")
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [
+        ("", 0),
+        ("check 2", 1),
+        ("check 2 --solutions", 0),
+        ("hint 2", 0),
+        ("compare 2 --spoil", 0),
+        ("catch-up 2", 0),
+        ("reset 1", 0),
+        ("undo", 0),
+        ("doctor", 0),
+        ("setup --all", 0),
+        ("completion bash", 0),
+    ],
+)
+def test_with_the_network_cut_off_all_goes_on(one_room, typed, status):
+    loopback = 'ip link set lo up && exec "$@"'  # the computer itself can still be reached
+    done = subprocess.run(
+        [*CUT_OFF, "sh", "-c", loopback, "sh", one_room.python, "-m", "workshop", *typed.split()],
+        cwd=one_room.top,
+        env=one_room.environment | {"BROWSER": "true"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == status, done.stdout + done.stderr
