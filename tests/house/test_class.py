@@ -12,6 +12,9 @@ from tests.house.room import Room
 from workshop.steps import STEPS
 
 
+pytestmark = pytest.mark.xdist_group("class")  # in one process, one step after the other
+
+
 @pytest.fixture(scope="module")
 def room(tmp_path_factory):
     return Room(tmp_path_factory.mktemp("class"))
