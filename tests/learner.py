@@ -27,7 +27,9 @@ def load(path, shown, builtins):
     Raises CannotLoad.
     """
     if not path.is_file():
-        raise CannotLoad(f"There is no {shown}.", f"Bring it back: git restore {shown}")
+        raise CannotLoad(
+            f"There is no {shown}.", "The command reset brings the starter back; see --help."
+        )
     try:
         code = compiled(path.read_bytes(), path)
     except (SyntaxError, ValueError) as error:

@@ -29,8 +29,7 @@ MAKE = """\
             response = app.make_response(view(*args, **kwargs))
 """
 BYTES = """\
-        response.direct_passthrough = False  # a file or a generator is read to its end
-        response.make_sequence()  # here, where it may still fail
+        response.make_sequence()  # a file or a generator is read here, where it may still fail
 """
 CATCH = """\
     except BaseException as error:  # SystemExit too: a task that died is not running

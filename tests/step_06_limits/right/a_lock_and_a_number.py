@@ -101,8 +101,7 @@ def answer_of(view, args, kwargs):
             response = api.output(view)(*args, **kwargs)
         else:
             response = app.make_response(view(*args, **kwargs))
-        response.direct_passthrough = False  # a file or a generator is read to its end
-        response.make_sequence()  # here, where it may still fail
+        response.make_sequence()  # a file or a generator is read here, where it may still fail
     except BaseException as error:  # SystemExit too: a task that died is not running
         response = error_response(error)
     return response.get_data(), response.status, list(response.headers)
