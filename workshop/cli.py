@@ -158,7 +158,7 @@ def free_port(wanted):
 @commands.command()
 def verify():
     """Check everything that the workshop promises about itself. For whoever maintains it."""
-    setup.ensure("core", "verify")
+    setup.ensure("core", "verify", "notebooks")
     failed = 0
     for module in (
         "ruff format --check .",

@@ -1,0 +1,154 @@
+"""Draw what a Watch has recorded: a row for each client and thread, from left to right in time."""
+
+import html
+import re
+from io import StringIO
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+# The two worlds, from the palette of Okabe and Ito, which colour-blind people can tell apart. Both
+# have a contrast of 3 or more on white and on near-black. Slides and lessons use the same two.
+REQUEST = "#0072B2"  # clients, and the threads that serve their requests
+TASK = "#D55E00"  # tasks, their threads, and what is kept of them
+ROWS = {  # whose rows there are, from top to bottom: title and colour
+    "client": ("client", REQUEST),
+    "request": ("request thread", REQUEST),
+    "task": ("task thread", TASK),
+    "sweep": ("cleaner", TASK),
+}
+INK = "#010203"  # stands for the colour of the text around the picture
+STYLE = {
+    "font.size": 17,
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "workshop",
+    "hatch.linewidth": 1.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+} | dict.fromkeys(
+    ["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], INK
+)
+
+
+class Picture:
+    """A drawing: its name, an SVG, and the words for whoever cannot see it."""
+
+    def __init__(self, figure, name, alt):
+        with rc_context(STYLE):
+            file = StringIO()
+            figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        drawn = file.getvalue()[file.getvalue().index("<svg") :]
+        drawn = re.sub(r"<metadata>.*?</metadata>\s*", "", drawn, flags=re.DOTALL)
+        self.name, self.alt = name, " ".join(alt.split())
+        drawn = re.sub(
+            r"<defs>\s*<style.*?</style>\s*</defs>", "", drawn, flags=re.DOTALL
+        )  # for "*"
+        label = f'<svg class="picture" role="img" aria-label="{html.escape(self.alt)}"'
+        self.svg = drawn.replace(INK, "currentColor").replace("<svg", label, 1)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        """Show it in a notebook, in the colour of the text around it, be that light or dark."""
+        shown = self.svg.replace("<svg", '<svg style="max-width: 100%; height: auto"', 1)
+        told = {"name": self.name, "alt": self.alt, "svg": self.svg}
+        return {"text/html": shown, "text/plain": self.alt}, {"picture": told}
+
+
+def draw(watch, name, alt, unit=None, until=None):
+    """Draw the record of a Watch as a Picture.
+
+    unit: so many seconds are 1 on the axis of time; until: how far the axis goes, in these units
+    """
+    spans = [span for span in watch.spans if span.who in ROWS]
+    start = min(span.begin for span in spans)
+    rows = sorted(
+        {row_of(span, watch) for span in spans}, key=lambda row: (list(ROWS).index(row[0]), row[1])
+    )
+    with rc_context(STYLE):
+        figure = Figure(figsize=(12, 1.5 + min(0.5 * len(rows), 5.25)), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_yticks(range(len(rows)), [title(row, rows, watch) for row in rows])
+        axes.tick_params(axis="y", length=0)
+        for span in spans:
+            row = row_of(span, watch)
+            bar(axes, span, start, rows.index(row))
+            if row[1] != span.number:  # one thread for several clients: whom does it serve?
+                middle = (span.begin + span.end) / 2 - start, rows.index(row)
+                axes.annotate(f"{span.number}", middle, color="white", ha="center", va="center")
+        if unit:
+            axes.set_xlim(0, until * unit)
+            axes.set_xticks([unit * n for n in range(int(until) + 1)], range(int(until) + 1))
+            axes.set_xlabel("time, in lengths of the work")
+        else:
+            axes.set_xlim(0, room_for_notes(spans, start))
+            axes.set_xticks([])
+            axes.set_xlabel("time →", loc="right")
+        works = Patch(facecolor=INK, edgecolor=INK, label="works")
+        waits = Patch(facecolor="none", edgecolor=INK, hatch="////", label="waits")
+        figure.legend(handles=[works, waits], loc="outside upper right", ncols=2)
+    return Picture(figure, name, alt)
+
+
+def row_of(span, watch):
+    """A client has one row, however often it asks; so has the only thread of a server."""
+    return span.who, 0 if span.who == "request" and not watch.threaded else span.number
+
+
+def title(row, rows, watch):
+    who, number = row
+    alone = sum(other == who for other, _ in rows) == 1
+    return ROWS[who][0] + ("" if alone else f" {number}")
+
+
+def bar(axes, span, start, row):
+    """Work is a full bar. Waiting is a low one, and hatched: colour alone tells nobody apart."""
+    height = 0.34 if span.waits else 0.64
+    colour = ROWS[span.who][1]
+    axes.broken_barh(
+        [(span.begin - start, span.end - span.begin)],
+        (row - height / 2, height),
+        facecolor="none" if span.waits else colour,
+        edgecolor=colour,
+        hatch="////" if span.waits else None,
+        linewidth=1.5,
+    )
+    axes.annotate(
+        span.note,
+        (span.end - start, row),
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="center",
+        weight="bold",
+    )
+
+
+def room_for_notes(spans, start):
+    """Where the axis of time has to end, so that every note has its place: in seconds."""
+    return max((span.end - start) / (0.97 - 0.0175 * len(span.note)) for span in spans)
+
+
+def growth(series, name, alt):
+    """Draw how many tasks are remembered as time passes, and how much memory that takes.
+
+    series: for each curve, its label and its samples: (seconds, number of tasks, bytes)
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(12, 6.75), layout="constrained")
+        number, memory = figure.subplots(2, sharex=True)
+        for (label, samples), dashes in zip(series, ["--", "-"], strict=False):
+            start = samples[0][0]
+            times = [when - start for when, _, _ in samples]
+            how = {"color": TASK, "linestyle": dashes, "linewidth": 3.5, "drawstyle": "steps-post"}
+            number.plot(times, [tasks for _, tasks, _ in samples], label=label, **how)
+            memory.plot(times, [size / 2**20 for _, _, size in samples], **how)
+        number.set_ylabel("tasks")
+        memory.set_ylabel("memory, MiB")
+        number.set_ylim(bottom=0)
+        memory.set_ylim(bottom=0)
+        memory.set_xticks([])
+        memory.set_xlabel("time →", loc="right")
+        figure.legend(*number.get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    return Picture(figure, name, alt)

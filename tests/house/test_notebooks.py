@@ -1,0 +1,254 @@
+"""The notebooks run, fail when they are spoilt, leave nothing behind, and match their pictures."""
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell
+
+from notebooks import pictures
+from workshop.steps import STEPS
+
+PATHS = {path.stem: path for path in pictures.notebooks()}
+HEADINGS = ["Predict", "Run", "Picture", "What it means", "Break it on purpose"]
+HEADINGS += ["Try it on your own code", "The step's checks"]
+every_notebook = pytest.mark.parametrize("room", PATHS)
+
+
+def read(room):
+    return nbformat.read(PATHS[room], 4)
+
+
+def code_cells(room):
+    return [cell for cell in read(room).cells if cell.cell_type == "code"]
+
+
+def test_each_step_has_its_notebook():
+    assert sorted(PATHS) == [step.room for step in STEPS]
+
+
+@every_notebook
+def test_a_notebook_has_its_sections(room):
+    cells = [cell.source for cell in read(room).cells if cell.cell_type == "markdown"]
+    text = "\n".join(cells)
+    assert text.startswith(f"# Step {int(room[:2])} in pictures: ")
+    assert "**What you will see.** " in cells[0]
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert [heading for heading in headings if heading in HEADINGS] == HEADINGS
+
+
+@every_notebook
+def test_nothing_of_a_run_is_committed(room):
+    notebook = read(room)
+    for cell in code_cells(room):
+        assert cell.execution_count is None
+        assert cell.outputs == []
+        assert cell.metadata == {}
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert re.findall(r"/(?:home|root|Users|tmp|work)/|[A-Z]:\\\\", PATHS[room].read_text()) == []
+
+
+# Every notebook is run as a reader would: in a kernel, from top to bottom, and then each cell once
+# more, from bottom to top. Before and after, the kernel counts its threads and open ports.
+
+COUNT = """
+import psutil, threading
+
+
+def left():
+    connections = psutil.Process().net_connections("tcp")
+    listening = {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}
+    return set(threading.enumerate()) | listening
+
+
+before = left()
+"""
+
+
+def there_and_back(room):
+    notebook = read(room)
+    cells = code_cells(room)
+    again = [cell for cell in reversed(cells) if not cell.source.startswith("check(")]
+    nothing_left = new_code_cell("assert left() <= before, left() - before")
+    notebook.cells = [new_code_cell(COUNT), *cells, nothing_left]
+    notebook.cells += [new_code_cell(cell.source) for cell in again]
+    notebook.cells += [new_code_cell(nothing_left.source)]
+    return pictures.run(notebook)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """The run of every notebook, under way: they mostly wait for the slow work."""
+    with ThreadPoolExecutor(3) as pool:
+        yield {room: pool.submit(there_and_back, room) for room in PATHS}
+
+
+@every_notebook
+def test_a_notebook_runs_there_and_back_and_leaves_nothing(runs, room):
+    outputs = [output for cell in runs[room].result().cells for output in cell.get("outputs", [])]
+    assert [output for output in outputs if output.get("name") == "stderr"] == []
+    assert any(
+        "passed" in output.text or "failed" in output.text for output in outputs if "text" in output
+    )
+
+
+def words(svg):
+    """The texts of a picture, but for numbers: those on an axis depend on the run."""
+    return [text for text in re.findall(r"<text[^>]*>([^<]+)</text>", svg) if not is_number(text)]
+
+
+def is_number(text):
+    return re.fullmatch(r"[\d.]+", text) and text not in ("200", "202", "404")
+
+
+@every_notebook
+def test_the_committed_pictures_are_the_notebooks(runs, room):
+    alt = json.loads((pictures.PICTURES / "alt.json").read_text(encoding="utf-8"))
+    drawn = pictures.drawn(runs[room].result())
+    number = room[:2]
+    again = "make them again: .venv/bin/python notebooks/pictures.py"
+    assert {name: p["alt"] for name, p in drawn.items()} == {
+        name: text for name, text in alt.items() if name.startswith(number)
+    }, again
+    for name, picture in drawn.items():
+        committed = (pictures.PICTURES / f"{name}.svg").read_text(encoding="utf-8")
+        assert picture["alt"] in committed
+        assert set(words(committed)) == set(words(picture["svg"])), again
+
+
+# A notebook spoilt on purpose: what is replaced in it, by what, and the cell that has to object.
+
+START = "threading.Thread(target=view, args=args, kwargs=kwargs, daemon=True).start()"
+JOINED = f"(thread := {START.removesuffix('.start()')}).start(); thread.join()"
+SPOILT = {
+    "the server is not threaded": (
+        "01_blocking",
+        "Watch(folder, threaded=threaded)",
+        "Watch(folder, threaded=False)",
+        "claims",
+    ),
+    "the server has many threads after all": (
+        "01_blocking",
+        'five_clients("solutions/01_blocking", threaded=False)',
+        'five_clients("solutions/01_blocking")',
+        "break-claims",
+    ),
+    "the clients do not wait": (
+        "01_blocking",
+        'many = five_clients("solutions/01_blocking")',
+        'many = five_clients("solutions/02_thread")',
+        "claims",
+    ),
+    "the task is joined in the request": (
+        "02_thread",
+        "Watch(folder, instead)",
+        f"Watch(folder, {{{START!r}: {JOINED!r}}})",
+        "claims",
+    ),
+    "there is no task": (
+        "02_thread",
+        'five_clients("solutions/02_thread")',
+        'five_clients("solutions/01_blocking")',
+        "claims",
+    ),
+    "what breaks it is not broken": (
+        "02_thread",
+        'five_clients("solutions/02_thread", {start: join})',
+        'five_clients("solutions/02_thread")',
+        "break-claims",
+    ),
+    "the task that computes waits": ("02_thread", "beside(compute)", "beside(wait)", "free-claims"),
+    "the task that waits computes": ("02_thread", "beside(wait)", "beside(compute)", "free-claims"),
+    "there is a request in the thread": (
+        "03_request_context",
+        'task_reads_its_body("solutions/02_thread")',
+        'task_reads_its_body("solutions/03_request_context")',
+        "claims",
+    ),
+    "the body is read late": (
+        "03_request_context",
+        'copied, received = task_reads_its_body("solutions/03_request_context")',
+        'copied, received = task_reads_its_body("solutions/03_request_context",'
+        " {'\"wsgi.input\": BytesIO(body),': ''})",
+        "copied-claims",
+    ),
+    "the body is read in time after all": (
+        "03_request_context",
+        'task_reads_its_body("solutions/03_request_context", late)',
+        'task_reads_its_body("solutions/03_request_context")',
+        "break-claims",
+    ),
+    "no hook reads the form": (
+        "03_request_context",
+        "read_before=True",
+        "read_before=False",
+        "empty-claims",
+    ),
+    "what a hook put on g is dropped": (
+        "03_request_context",
+        "def two_tasks(folder):\n    saw = {}\n    with Watch(folder)",
+        "def two_tasks(folder):\n    saw = {}\n    with Watch(folder, "
+        '{"vars(g).update(from_hooks)": "pass"})',
+        "g-claims",
+    ),
+    "the endpoint blocks and then answers 202": (
+        "04_status",
+        "Watch(folder, instead)",
+        'Watch(folder, {"threading.Thread(target=task, daemon=True).start()": "task()"})',
+        "claims",
+    ),
+    "the answer is not kept": (
+        "04_status",
+        "Watch(folder, instead)",
+        'Watch(folder, {"                tasks[task_id] = answer": "                pass"})',
+        "claims",
+    ),
+    "the race is won": (
+        "04_status",
+        'lost_answers = ask_until_it_is_there("solutions/04_status", record_late, ',
+        'lost_answers = ask_until_it_is_there("solutions/04_status", None, ',
+        "break-claims",
+    ),
+    "the sweep takes nothing": (
+        "05_cleanup",
+        'swept, while_running = two_waves("solutions/05_cleanup")',
+        'swept, while_running = two_waves("solutions/04_status")',
+        "claims",
+    ),
+    "the sweep takes what still runs": (
+        "05_cleanup",
+        "with Watch(folder) as watch:",
+        "end = 'ended.append((time.monotonic(), task_id))'\n"
+        "    with Watch(folder, {end: 'pass', 'location =': end + '; location ='} "
+        "if '05' in folder else None) as watch:",
+        "claims",
+    ),
+    "the sweep loses nothing": (
+        "05_cleanup",
+        "        tasks = kept\n",
+        "        pass\n",
+        "break-claims",
+    ),
+}
+
+
+@pytest.mark.parametrize(("room", "old", "new", "objects"), SPOILT.values(), ids=SPOILT)
+def test_a_spoilt_notebook_fails_its_own_assertions(room, old, new, objects, monkeypatch):
+    monkeypatch.chdir(pictures.HERE)
+    monkeypatch.syspath_prepend(pictures.HERE)
+    monkeypatch.setattr("watching.LIMIT", 3)
+    monkeypatch.setattr("watching.WORK_SECONDS", 0.02)
+    monkeypatch.setattr("drawing.draw", lambda *_, **__: None)
+    monkeypatch.setattr("drawing.growth", lambda *_, **__: None)
+    cells, names = code_cells(room), {}
+    assert sum(cell.source.count(old) for cell in cells) == 1
+    for cell in cells:
+        try:
+            exec(cell.source.replace(old, new), names)
+        except AssertionError:
+            assert cell.id == objects
+            return
+    pytest.fail("No assertion of its own objected.")
