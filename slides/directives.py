@@ -19,6 +19,7 @@ from sphinx_revealjs.nodes import revealjs_section
 from sphinx_revealjs.writers import RevealjsSlideTranslator
 
 WIDTH, HEIGHT = 1190, 510  # what a slide of 1280 by 720 has left for code
+PICTURE = 1168, 575  # and for a picture
 SIZES = (30, 28, 26, 24, 22, 21, 20)  # of letters, in pixels
 LETTER = 0.605  # the width of a letter in the widest of the fonts in theme.css, by its size
 LINE = 1.35  # the height of a line
@@ -30,7 +31,7 @@ class Code(LiteralInclude):
     def run(self):
         (node,) = super().run()
         if not isinstance(node, nodes.literal_block):
-            raise self.error(f"There is no such code for the slide {slide_of(self)!r}.")
+            raise self.error(f"The slide {slide_of(self)!r} shows code that is not there any more.")
         node.rawsource = code = node.rawsource.strip("\n")
         node[:] = [nodes.Text(code)]
         lines = code.splitlines()
@@ -54,17 +55,17 @@ def largest(lines):
 
 def added(old, lines):
     """The numbers of those lines, from 1, that the old file does not have."""
-    blocks = SequenceMatcher(None, old, lines, autojunk=False).get_matching_blocks()
+    texts = [[line.strip() for line in some] for some in (old, lines)]  # whatever the indentation
+    blocks = SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
     kept = {n for block in blocks for n in range(block.b, block.b + block.size)}
     return [n + 1 for n, line in enumerate(lines) if n not in kept and line.strip()]
 
 
 def slide_of(directive):
-    """The title of the slide that the directive stands on."""
-    node = directive.state.parent
-    while not isinstance(node, nodes.section):
-        node = node.parent
-    return node[0].astext()
+    """The title of the slide that the directive stands on: the last heading before it."""
+    path, line = directive.get_source_info()
+    lines = Path(path).read_text(encoding="utf-8").splitlines()[:line]
+    return next(line.strip("# ") for line in reversed(lines) if re.match("#+ ", line))
 
 
 class Picture(SphinxDirective):
@@ -85,6 +86,9 @@ class Picture(SphinxDirective):
         svg = re.sub(r"<style>.*?</style>", "", svg, flags=re.DOTALL)  # for a picture on its own
         own = f"picture{self.env.new_serialno('picture')}-"  # no two ids in a page may be the same
         svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{own}", svg)
+        across, high = map(float, re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups())
+        room = PICTURE[1] - min(PICTURE[1], PICTURE[0] / across * high)
+        svg = svg.replace("<svg", f'<svg style="margin-top: {room / 3:.0f}px"', 1)
         return [nodes.raw("", svg, format="html")]
 
 

@@ -55,7 +55,9 @@ def pdf(file, notes=False):
         page = html(folder)
         # On paper, style sheets will do. So there is no script to wait for.
         text = re.sub("<script.*?</script>", "", page.read_text("utf-8"), flags=re.DOTALL)
-        kind = "print-pdf on-paper" + (" with-notes" if notes else "")  # print-pdf: not Reveal's own
+        kind = "print-pdf on-paper" + (
+            " with-notes" if notes else ""
+        )  # print-pdf: not Reveal's own
         page.write_text(text.replace("<html", f'<html class="{kind}"', 1), "utf-8")
         new = Path(folder) / "slides.pdf"
         command += [f"--print-to-pdf={new}", page.as_uri()]
