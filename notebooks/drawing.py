@@ -23,7 +23,7 @@ STYLE = {
     "font.size": 17,
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
     "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "workshop",
+    "svg.hashsalt": None,  # ids differ from picture to picture, for several are on one page
     "hatch.linewidth": 1.6,
     "axes.spines.top": False,
     "axes.spines.right": False,

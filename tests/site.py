@@ -2,7 +2,9 @@
 
 import concurrent.futures.thread
 import difflib
+import queue
 import re
+import signal
 import sys
 import threading
 import time
@@ -19,6 +21,7 @@ from tests.lockstep import Lockstep
 from tests.server import Exchange, Server
 from tests.waits import Wait, Waits
 
+SIGNALS = signal.SIGINT, signal.SIGTERM  # those for which an app may have a handler
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -89,6 +92,7 @@ class Site:
         self._printed = ""
         self.happenings = Happenings()
         self.clock = Clock(self.happenings)
+        self._handlers = {each: signal.getsignal(each) for each in SIGNALS}
         self._waits = Waits(self.happenings)
         try:
             self.module, self._code = load(path, shown, self.clock.builtins())
@@ -262,7 +266,7 @@ class Site:
             )
         )
         if len(sleeps) < number and self.crashes:
-            raise self.crash(self.crashes[-1])
+            raise self.crash(self.crashes[-1], "Its work ended before its time.")
         if len(sleeps) < number:
             raise self.no_work(exchange)
         return sleeps[number - 1]
@@ -270,6 +274,13 @@ class Site:
     def no_work(self, exchange):
         """The Broken for a request to CatchAll that came to no sleep."""
         answer = exchange.wait()
+        if busy := [thread for thread in self.threads() if not self.is_idle(thread)]:
+            return Broken(
+                f"The request was answered {answer.status}, and its work has not come to "
+                f"time.sleep(){self.stands(busy[0])}.",
+                "The slow work stands for what your users wait for. It has to take place.",
+                "What keeps it busy, or what does it wait for?",
+            )
         if answer.status_code in (200, 202):
             return Broken(
                 f"The request was answered {answer.status}, and no work was done for it.",
@@ -308,8 +319,8 @@ class Site:
         crashed = zip(self.crashes, self._crashed_threads, strict=False)
         return [error for error, thread in crashed if thread not in called]
 
-    def crash(self, error):
-        """The Broken for a task's thread that died before it called the view."""
+    def crash(self, error, means="It never came to call the view, so nobody does the work."):
+        """The Broken for a task's thread that died before it called the view, or in CatchAll."""
         if isinstance(error, TypeError) and "required positional argument" in str(error):
             return Broken(
                 f"The view was called without its arguments: {described(error)}.",
@@ -321,7 +332,7 @@ class Site:
             return told
         return Broken(
             f"The task's thread died of {described(error)}{self.place(error)}.",
-            "It never came to call the view, so nobody does the work.",
+            means,
             "A thread has nothing but what it is handed. What does it use that it lacks?",
         )
 
@@ -338,7 +349,9 @@ class Site:
         """Wait until the thread of a released call has ended, or an executor has it back."""
         self.over(call)
         give_up = time.monotonic() + LIMIT
-        while call.thread.is_alive() and not is_idle(call.thread) and time.monotonic() < give_up:
+        while (
+            call.thread.is_alive() and not self.is_idle(call.thread) and time.monotonic() < give_up
+        ):
             call.thread.join(0.02)
 
     def ended(self, call):
@@ -433,9 +446,21 @@ class Site:
 
     def resting(self, thread):
         """The Wait in which a thread rests, or None. It is for None where time.sleep() rests."""
-        if sleep := self.clock.sleeping.get(thread):
+        if (sleep := self.clock.sleeping.get(thread)) and sleep.seconds:
             return Wait(None, sleep.seconds)
         return self._waits.by_thread.get(thread)
+
+    def waits_for_semaphore(self):
+        """Whether a request waits, with no limit, for a semaphore."""
+        waits = filter(None, map(self.resting, self.serving()))
+        return any(w.seconds is None and isinstance(w.what, threading.Semaphore) for w in waits)
+
+    def is_idle(self, thread):
+        """Whether this is a pool's thread that waits for work: those stay, and do no harm."""
+        frame, wait = sys._current_frames().get(thread.ident), self.resting(thread)
+        if frame and frame.f_code.co_filename == concurrent.futures.thread.__file__:
+            return True
+        return wait is not None and isinstance(wait.what, queue.Queue) and wait.seconds is None
 
     def in_request_thread(self):
         """Whether the caller is in a thread that serves requests."""
@@ -482,7 +507,7 @@ class Site:
         def is_busy(thread):
             wait = self.resting(thread)
             stays = stop is not None and wait is not None and wait.what is stop
-            return not (stays or is_idle(thread))
+            return not (stays or self.is_idle(thread))
 
         while busy := [thread for thread in self.threads() if is_busy(thread)]:
             if time.monotonic() > give_up:
@@ -506,6 +531,8 @@ class Site:
             busy += self._server.stop()
         threading.excepthook, threading.Thread.start = self._excepthook, self._start
         self._waits.close()
+        for each, handler in self._handlers.items():
+            signal.signal(each, handler)
         if busy:
             raise Broken(
                 f"A thread of the app is still alive after the test{self.stands(busy[0])}.",
@@ -537,12 +564,6 @@ class Site:
         self.crashes.append(args.exc_value)
         self._excepthook(args)
         self.happenings.note()
-
-
-def is_idle(thread):
-    """Whether this is an executor's thread that waits for work: those stay, and do no harm."""
-    frame = sys._current_frames().get(thread.ident)
-    return frame is not None and frame.f_code.co_filename == concurrent.futures.thread.__file__
 
 
 def frames(frame):

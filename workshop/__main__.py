@@ -34,6 +34,7 @@ def main():
 
     from workshop import setup
 
+    setup.heed(sys.argv[1:])
     if setup.ensure("core") or not setup.inside():
         setup.enter(sys.argv[1:])
 
@@ -43,4 +44,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,21 +1,24 @@
-"""Run a step's checks with pytest, and remember which answers were green."""
+"""Run a step's checks with pytest, in one process or in several that share the work."""
 
-import hashlib
+import contextlib
 import json
 import os
+import queue
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from workshop.steps import TOP, shown
+from workshop.steps import TOP
 
-GREEN = (
-    TOP / ".workshop" / "green"
-)  # a line for each answer that was green, as fingerprint() has it
 STUCK = 12  # seconds in one check; each wait in a check gives up before
+
+# Ctrl-C in the terminal is for the command, which ends these processes itself.
+OF_ITS_OWN = {"process_group": 0}
+if sys.platform == "win32":
+    OF_ITS_OWN = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 
 
 @dataclass
@@ -31,92 +34,131 @@ class Verdict:
         return self.told is None
 
 
-def check(step, answers="steps", *options):
+def check(step, answers="steps", *options, processes=1):
     """Check DIR/NN_slug/app.py, where answers is DIR; returns a Verdict.
 
     options: more for pytest, such as --maxfail=100 to go on after the first broken promise.
     """
-    command = [sys.executable, "-m", "pytest", str(step.checks), f"--answers={answers}", *options]
-    command += [f"--override-ini=faulthandler_timeout={STUCK}"]
-    command += ["--override-ini=faulthandler_exit_on_timeout=true"]
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder, "log")
-        done = subprocess.run(
-            [*command, f"--report-log={log}"],
+    with Run(step, answers, *options, processes=processes) as run:
+        return run.verdict()
+
+
+class Run:
+    """One run of a step's checks. Its processes start here, and wait until verdict() is called.
+
+    The checks are handed out in their order, each to the first process that is free, so that the
+    first broken promise is the same however many processes there are.
+    """
+
+    def __init__(self, step, answers="steps", *options, processes=1):
+        self._answers = answers
+        self._inbox = queue.SimpleQueue()  # pairs of a process and what it told; None at its end
+        command = [sys.executable, "-m", "pytest", str(step.checks), "-p", "workshop.reporter"]
+        command += [f"--answers={answers}", f"--override-ini=faulthandler_timeout={STUCK}"]
+        command += ["--override-ini=faulthandler_exit_on_timeout=true", *options]
+        self._processes = [Process(command, self._inbox) for _ in range(processes)]
+
+    def verdict(self):
+        """Run the checks; return a Verdict. After cancel(), it says that Python ended."""
+        said, busy = {}, {}  # by number, what was told of a check; by process, which it is at
+        handed, count, end = 0, None, None  # end: the number of the check after which no more count
+        while count is None or handed < count or busy:
+            process, told = self._inbox.get()
+            if told is None:
+                return self._read(said, ended_early(process, self._answers))
+            if "uncollected" in told:
+                return Verdict(told={"Seen": told["uncollected"]})
+            if "promise" in told:
+                said.setdefault(busy[process], []).append(told)
+                continue
+            number = busy.pop(process, None)  # it is over with that, or ready for its first
+            if told.get("enough"):
+                end = number if end is None else min(end, number)
+            count = count or told["ready"]
+            if end is None and handed < count:
+                process.ask(handed)
+                busy[process], handed = handed, handed + 1
+            if end is not None and all(later > end for later in busy.values()):
+                break
+        return self._read({number: said[number] for number in said if end is None or number <= end})
+
+    def _read(self, said, amiss=None):
+        """Make a Verdict of what was told of each check, and of what went amiss at the end."""
+        verdict, whole = Verdict(), {}
+        for each in (each for number in sorted(said) for each in said[number]):
+            whole[each["promise"]] = whole.get(each["promise"], True) and not each["told"]
+            verdict.told = verdict.told or each["told"]
+        verdict.told = verdict.told or amiss
+        verdict.kept = [promise for promise in whole if whole[promise]]
+        verdict.broken = [promise for promise in whole if not whole[promise]]
+        return verdict
+
+    def cancel(self):
+        """End it at once; whoever waits for the verdict waits no longer."""
+        for process in self._processes:
+            process.kill()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.cancel()
+
+
+class Process:
+    """A pytest that does what workshop/reporter.py says, and puts what it tells into the inbox."""
+
+    def __init__(self, command, inbox):
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = subprocess.Popen(
+            command,
             cwd=TOP,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
             env={**os.environ, "PYTHONUTF8": "1"},
+            **OF_ITS_OWN,
         )
-        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    reports = [json.loads(line) for line in lines]
-    verdict = read(reports)
-    finished = any(report["$report_type"] == "SessionFinish" for report in reports)
-    if verdict.green and (done.returncode or not finished):
-        verdict.told = ended_early(done, answers)
-    if verdict.green and answers == "steps":
-        remember(step)
-    return verdict
+        threading.Thread(target=self._read, args=[inbox], daemon=True).start()
+
+    def ask(self, number):
+        """Have it run that check."""
+        with contextlib.suppress(OSError):  # it has ended, and the inbox will have that
+            self._process.stdin.write(b"%d\n" % number)
+            self._process.stdin.flush()
+
+    def _read(self, inbox):
+        with self._process.stdout as lines:
+            for line in lines:
+                inbox.put((self, json.loads(line)))
+        inbox.put((self, None))
+
+    def last_words(self):
+        """Its exit status, and all that it has printed."""
+        status = self._process.wait()
+        self._stderr.seek(0)
+        return status, self._stderr.read().decode(errors="replace").strip()
+
+    def kill(self):
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._process.kill()
+        self._process.wait()
 
 
-def read(reports):
-    """Make a Verdict of the lines that pytest-reportlog writes."""
-    verdict, whole = Verdict(), {}
-    for report in reports:
-        if report["$report_type"] == "CollectReport" and report["outcome"] == "failed":
-            verdict.told = {"Seen": str(report["longrepr"])}
-        if report["$report_type"] != "TestReport":
-            continue
-        properties = dict(report["user_properties"])
-        promise, failed = properties["promise"], report["outcome"] == "failed"
-        whole[promise] = whole.get(promise, True) and not failed
-        if failed and verdict.green:
-            told = {"Promised": promise, "Seen": str(report["longrepr"])}
-            verdict.told = properties.get("told", told)
-    verdict.kept = [promise for promise in whole if whole[promise]]
-    verdict.broken = [promise for promise in whole if not whole[promise]]
-    return verdict
-
-
-def ended_early(done, answers):
-    """What is told when pytest ended without a word on any promise."""
-    where = re.findall(rf'File ".*?({re.escape(answers)}/\S+/app\.py)", line (\d+)', done.stderr)
-    if "Timeout" in done.stderr and where:
+def ended_early(process, answers):
+    """What is told when pytest ended in the middle."""
+    status, printed = process.last_words()
+    where = re.findall(rf'File ".*?({re.escape(answers)}/\S+/app\.py)", line (\d+)', printed)
+    if "Timeout" in printed and where:
         path, line = where[0]
         return {
             "Seen": f"{path} was still busy after {STUCK} seconds, at line {line}.",
             "Look at": "Is there a loop that never ends?",
         }
-    last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
     return {
-        "Seen": f"Python ended in the middle of the checks, with status {done.returncode}. "
-        f"Its last words: {' '.join(last)}",
+        "Seen": f"Python ended in the middle of the checks, with status {status}. "
+        f"Its last words: {' '.join(printed.splitlines()[-1:])}",
         "Look at": "Does app.py end Python itself, with os._exit()? If the same happens with "
         "--solutions, it is not your code.",
     }
-
-
-# Green is remembered for exactly the files that were green: what changes is to be checked again.
-
-
-def fingerprint(step):
-    files = [step.app, *sorted((TOP / "tests").rglob("*.py"))]
-    content = b"\0".join(path.read_bytes() for path in files)
-    return hashlib.sha256(shown(step.app).encode() + b"\0" + content).hexdigest()
-
-
-def remember(step):
-    if not is_green(step):
-        GREEN.parent.mkdir(exist_ok=True)
-        with GREEN.open("a", encoding="ascii") as lines:
-            lines.write(fingerprint(step) + "\n")
-
-
-def is_green(step):
-    """Whether the learner's answer, as it is now, was green when it was last checked."""
-    try:
-        return fingerprint(step) in GREEN.read_text(encoding="ascii").split()
-    except OSError:
-        return False

@@ -1,46 +1,77 @@
 """The words of the command: what there is to say, and in which order."""
 
-import os
-import re
-import socket
+import shlex
 import subprocess
 import sys
-import textwrap
+import tomllib
+from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.text import Text
 
-from workshop import checks, setup
+from workshop import answers, checks, hints, opening, progress, serve, setup
+from workshop.arguments import exact_step_argument, step_argument
+from workshop.doctor import doctor
+from workshop.screen import COMMAND, aside, console, show_comparison, show_hint, show_verdict
 from workshop.steps import STEPS, TOP, shown
-
-console = Console(highlight=False, soft_wrap=True)
-WINDOWS = sys.platform == "win32"
-COMMAND = f"{'py' if WINDOWS else 'python3'} -m workshop"
+from workshop.watch import watch
 
 
-class StepNumber(click.ParamType):
-    name = "N"
-
-    def convert(self, value, param, ctx):
-        for step in STEPS:
-            if str(value) in (str(step.number), step.room):
-                return step
-        last = STEPS[-1].number
-        raise click.UsageError(f"There is no step {value}. The steps are 1 to {last}.")
-
-
-def step_argument(**settings):
-    return click.argument("step", metavar="N", type=StepNumber(), **settings)
+def version(context, option, wanted):
+    if wanted:
+        project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        python = ".".join(map(str, sys.version_info[:3]))
+        click.echo(f"{project['name']} {project['version']}, on Python {python}")
+        context.exit()
 
 
 def main():
+    """Run the command. Exit statuses: see `--help`."""
     for stream in sys.stdout, sys.stderr:  # some terminals have no ✓
         stream.reconfigure(errors="replace")
-    commands(prog_name=COMMAND)
+    try:
+        status = commands.main(
+            prog_name=COMMAND, complete_var="_WORKSHOP_COMPLETE", standalone_mode=False
+        )
+    except click.exceptions.Abort:  # Ctrl-C
+        status = 130
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except BrokenPipeError:  # `... | head`: nobody reads on
+        sys.stdout = None
+        status = 141
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        aside.print(Text(f"{error.strerror or error}{where}\n{CURES.get(error.errno, '')}".strip()))
+        status = 2
+    sys.exit(status)
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+CURES = {
+    13: "Nothing was changed. Make the folder writable, or copy it to a place of your own.",
+    28: "Nothing was changed. Free some space on the disk, then try again.",
+    30: "Nothing was changed. Copy the folder to a place of your own, and try again there.",
+}
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"""\b
+Examples:
+  {COMMAND}            where you are, and what comes next
+  {COMMAND} watch      check at every save, until Ctrl-C
+  {COMMAND} hint       stuck? the next hint
+  {COMMAND} reset 3    the starter of step 3 again; yours is kept
+\b
+Without N, a command means the step that you are at.
+\b
+Exit status: 0 all is well; 1 a promise is broken, or something is amiss on this
+computer; 2 the command could not do what was asked; 130 ended by Ctrl-C.
+""",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=version)
 @click.pass_context
 def commands(context):
     """Build @async_api, step by step. Without a command: where you are, and what comes next."""
@@ -48,111 +79,168 @@ def commands(context):
         show_map()
 
 
-def current():
-    """The first step that is not green, or None."""
-    return next((step for step in STEPS if not checks.is_green(step)), None)
-
-
 def show_map():
-    here = current()
-    console.print("Slow Flask endpoints, answered at once: five steps\n", style="bold")
+    console.print("Slow Flask endpoints, answered at once\n", style="bold")
+    with aside.status("Looking where you are …"):
+        green = [step for step in STEPS if progress.is_green(step)]
+    here = progress.current(is_done=green.__contains__)
     for step in STEPS:
-        green = checks.is_green(step)
-        mark, style = ("✓", "green") if green else ("→", "bold") if step is here else ("·", "")
+        mark, style = ("·", "")
+        if step in green:
+            mark, style = ("✓", "green")
+        elif step is here:
+            mark, style = ("→", "bold")
         title = f"{step.title:24}{step.minutes:4} min"
-        console.print(f"{mark}  {step.number}  {title}  {shown(step.app.parent)}", style=style)
+        after = " (after the class)" if step.beyond else ""
+        row = f"{mark}  {step.number}  {title}  {shown(step.app.parent)}{after}"
+        console.print(row, style=style)
     console.print()
     if here:
         console.print(f"Next: read {shown(here.lesson)}")
         console.print(f"      change {shown(here.app)}")
         console.print(f"      then type: {COMMAND} check {here.number}")
+        console.print(f"      or, to have it checked at every save: {COMMAND} watch")
+        console.print(f"\nAll commands: {COMMAND} --help")
     else:
         console.print("All steps are green. solutions/ has other ways to say the same.")
 
 
 @commands.command()
-@step_argument(required=False)
+@step_argument
 @click.option("--solutions", is_flag=True, help="Check the solution, not your answer.")
-@click.pass_context
-def check(context, step, solutions):
-    """Check step N, or the one you are at. Exit status: 0 when green, 1 when not."""
-    step = step or current() or STEPS[-1]
-    answers = "solutions" if solutions else "steps"
-    console.print(f"Step {step.number}, {step.title}: {answers}/{step.room}/app.py\n", style="bold")
-    with console.status("Checking …"):
-        verdict = checks.check(step, answers)
-    if verdict.kept:
-        console.print(Text(f"✓ {promises(len(verdict.kept))} kept", "green"))
+def check(step, solutions):
+    """Check step N. Exit status: 0 when green, 1 when not."""
+    where = "solutions" if solutions else "steps"
+    console.print(f"Step {step.number}, {step.title}: {where}/{step.room}/app.py\n", style="bold")
+    with aside.status("Checking …"):
+        verdict = checks.check(step, where) if solutions else progress.checked(step)
+    show_verdict(step, verdict)
     if verdict.green:
-        console.print()
-        console.print(f"Step {step.number} is green.", style="bold green")
-        following = next((later for later in STEPS if later.number > step.number), None)
-        console.print(
-            f"Next: {shown(following.lesson)}" if following else "That was the last step."
-        )
-        return
-    tell(verdict.told)
-    console.print(f"\nHints: {shown(step.lesson)}")
+        return 0
+    console.print(f"\nHints: {COMMAND} hint {step.number}")
     console.print(f"Again: {COMMAND} check {step.number}")
-    context.exit(1)
-
-
-def promises(number):
-    return f"{number} promise" + ("s" if number != 1 else "")
-
-
-def tell(told):
-    """Show the promise that is broken, what was seen, what it means and where to look."""
-    if promise := told.get("Promised"):
-        console.print(Text(f"✗ {promise}\n", "bold red"))
-    for what in "Mistake", "Seen", "Means", "Look at":
-        if what in told:
-            row = f"  {what:9}{told[what]}"
-            console.print(textwrap.fill(row, console.width, subsequent_indent=" " * 11))
+    return 1
 
 
 @commands.command()
-@step_argument()
-@click.option("--port", default=8000, show_default=True, help="Taken: the next free one is used.")
-@click.option("--solutions", is_flag=True, help="Serve the solution, not your answer.")
-def run(step, port, solutions):
-    """Serve step N's app, again at every save, until Ctrl-C."""
-    app = TOP / ("solutions" if solutions else "steps") / step.room / "app.py"
-    wanted, port = port, free_port(port)
-    console.print(f"{shown(app)} is served at http://127.0.0.1:{port}. Ctrl-C ends it.\n")
-    if port != wanted:
-        console.print(f"(Port {wanted} is taken. Does another run still go on?)\n")
-    console.print("To paste into another terminal:")
-    for line in to_paste(step, port):
-        console.print(f"  {line}")
-    console.print()
-    flask = [sys.executable, "-m", "flask", "--app", str(app), "run", "--port", str(port)]
-    flask += ["--debug", "--no-debugger"]  # so that it starts again at every save
-    if WINDOWS:
-        sys.exit(subprocess.call(flask))
-    os.execv(sys.executable, flask)
+@step_argument
+@click.option("--again", is_flag=True, help="Begin with the first hint once more.")
+def hint(step, again):
+    """Show the next hint of step N: a nudge first, nearly the answer last.
+
+    They are the hints of the step's lesson. If the checks know the mistake in your answer by name,
+    what they have to say about it comes first.
+    """
+    with aside.status("Checking …"):
+        verdict = progress.remembered(step) or progress.checked(step)
+    if verdict.green and not again:
+        console.print(f"Step {step.number} is green. It needs no hint.")
+        return
+    if again:
+        hints.forget(step)
+    show_hint(step, verdict.told)
 
 
-def to_paste(step, port):
-    """The curl commands of the step's lesson, for this port."""
-    commands = re.findall(r"^\$ (curl .*)$", step.lesson.read_text(encoding="utf-8"), re.MULTILINE)
-    lines = [re.sub(r"\b[0-9a-f]{32}\b", "…", line) for line in dict.fromkeys(commands)]
-    lines = [line.replace(":8000", f":{port}") for line in lines]
-    return [line.replace("curl ", "curl.exe ", 1) for line in lines] if WINDOWS else lines
+@commands.command("compare")
+@step_argument
+@click.option("--spoil", is_flag=True, help="Show the solution though your answer is not green.")
+def compare_(step, spoil):
+    """Show your answer to step N beside the solution, once it is green."""
+    return show_comparison(step, spoil)
 
 
-def free_port(wanted):
-    """The wanted port, or the next one that nobody listens at."""
-    for port in range(wanted, min(wanted + 100, 65536)):
-        with socket.socket() as probe:
-            if not WINDOWS:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise click.ClickException(f"No free port between {wanted} and {wanted + 99}.")
+@commands.command()
+@exact_step_argument
+def reset(step):
+    """Put the starter of step N in place again. Your file is kept, and `undo` brings it back."""
+    saved = answers.reset(step)
+    hints.forget(step)
+    if not saved:
+        console.print(f"{shown(step.app)} is the starter, as it came.")
+        return
+    console.print(f"{shown(step.app)} is the starter again.")
+    show_kept(saved)
+
+
+@commands.command("catch-up")
+@exact_step_argument
+def catch_up(step):
+    """Begin with step N: every step before it that is not green gets the solution.
+
+    What you wrote is kept, and `undo` brings it back. Step N itself stays as it is.
+    """
+    with aside.status("Checking …"):
+        saved = answers.catch_up(step)
+    console.print(f"All steps before step {step.number} are green.")
+    show_kept(saved)
+    console.print(f"Next: {shown(step.lesson)}")
+
+
+@commands.command()
+def undo():
+    """Take back the last reset or catch-up (or undo)."""
+    back, saved = answers.undo()
+    if not back:
+        raise click.ClickException("There is nothing to take back.")
+    for path in back:
+        console.print(f"{shown(path)} is again what it was before.")
+    show_kept(saved)
+
+
+def show_kept(saved):
+    for path in saved:
+        console.print(f"What was there is kept as {shown(path)}")
+    if saved:
+        console.print(f"To take this back: {COMMAND} undo")
+
+
+for command in watch, serve.run, opening.lab, opening.slides, doctor:
+    commands.add_command(command)
+
+
+@commands.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell):
+    """Print what completes the commands in your shell, and makes `workshop` one word.
+
+    \b
+    For this terminal, or in the file that your shell reads at its start:
+      eval "$(python3 -m workshop completion bash)"
+    """
+    start = shlex.join([sys.executable, str(TOP / "workshop")])
+    words = click.shell_completion.get_completion_class(shell)(
+        commands, {}, "workshop", "_WORKSHOP_COMPLETE"
+    ).source()
+    begin = "function workshop; {} $argv; end" if shell == "fish" else 'workshop() {{ {} "$@"; }}'
+    called = " $1)" if shell == "bash" else " workshop)"
+    console.print(begin.format(start), markup=False)
+    console.print(words.replace(called, f" {start})"), markup=False)
+
+
+@commands.command("setup")
+@click.option("--all", "everything", is_flag=True, help="Install all that any command needs.")
+@click.option("--from", "source", metavar="DIR", help="Install from this folder, not the network.")
+@click.option("--wheels", type=click.Path(path_type=Path), metavar="DIR", help="Fill the folder.")
+@click.option("--here", is_flag=True, help="With --wheels: for computers like this one alone.")
+def setup_(everything, source, wheels, here):
+    """Install what the workshop needs, before class. After --all, no command needs a network.
+
+    \b
+    For a room without a network: fill a stick at home, and install from it in class.
+      python3 -m workshop setup --wheels /media/stick/wheels
+      python3 -m workshop setup --all --from /media/stick/wheels
+    """  # __main__ has heeded --from before there was a .venv
+    if wheels:
+        from workshop.wheels import fill
+
+        failed = fill(wheels, here)
+        console.print(f"In class, in this folder: {COMMAND} setup --all --from {wheels}")
+        return 1 if failed else 0
+    names = setup.groups() if everything else ["core"]
+    setup.ensure(*names)
+    console.print(f"All is there: {', '.join(names)}.")
+    if everything:
+        console.print("From now on, no command needs a network.")
 
 
 @commands.command()
@@ -167,4 +255,4 @@ def verify():
     ):
         console.print(f"\n{module}", style="bold")
         failed += subprocess.call([sys.executable, "-m", *module.split()], cwd=TOP) != 0
-    sys.exit(1 if failed else 0)
+    return 1 if failed else 0

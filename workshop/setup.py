@@ -52,11 +52,11 @@ def ensure(*groups):
     with status 2; after Ctrl-C, with 130.
     """
     try:
-        if not _lacking(groups):
+        if not lacking(groups):
             return False
         with _alone():
-            if lacking := _lacking(groups):  # unless the one that we waited for has seen to it
-                _set_up(lacking)
+            if missing := lacking(groups):  # unless the one that we waited for has seen to it
+                _set_up(missing)
     except KeyboardInterrupt:
         _say("\nStopped.")
         sys.exit(130)
@@ -64,6 +64,31 @@ def ensure(*groups):
         _say("\n" + _cure(str(error)))
         sys.exit(2)
     return True
+
+
+def groups():
+    """The dependency groups of pyproject.toml that a command installs; proof is none's."""
+    import tomllib
+
+    every = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"]
+    return [group for group in every if group != "proof"]
+
+
+def heed(arguments):
+    """Have pip take its packages from DIR alone, here and inside .venv, if this is `setup --from`.
+
+    It has to be known before there is anything that could read a command line properly.
+    """
+    if arguments[:1] != ["setup"]:
+        return
+    words = [part for word in arguments for part in word.split("=", 1)]
+    if "--from" not in words[:-1]:
+        return
+    folder = Path(words[words.index("--from") + 1])
+    if not folder.is_dir():
+        _say(f"There is no folder {folder}. Is the stick plugged in?")
+        sys.exit(2)
+    os.environ.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=folder.resolve().as_uri())
 
 
 def inside():
@@ -84,7 +109,8 @@ def enter(arguments):
     sys.exit(subprocess.call(command))
 
 
-def _lacking(groups):
+def lacking(groups):
+    """Those of these groups that .venv does not hold, at the versions of requirements.lock."""
     held = _stamp().get("groups", {})
     return [group for group in groups if held.get(group) != _pins()]
 
@@ -231,6 +257,12 @@ def _locked(file):
 def _cure(said):
     import re
 
+    missing = "No matching distribution" in said or "Cannot install" in said
+    if missing and os.environ.get("PIP_NO_INDEX") == "1":
+        return (
+            f"The folder has no packages for this computer: Python {VERSION}, {sys.platform}.\n"
+            "Get online and type the same without --from, or fill the folder again with --wheels."
+        )
     for sign, cure in CURES.items():
         if re.search(sign, said):
             return cure

@@ -20,8 +20,22 @@ class Step:
         return f"{self.number:02}_{self.slug}"
 
     @property
+    def beyond(self):
+        """Whether it comes after the class, for those who want to put this to work."""
+        return self.number > 5
+
+    @property
     def app(self):
         return TOP / "steps" / self.room / "app.py"
+
+    @property
+    def starter(self):
+        """The app.py that the learner begins with, once more: for reset."""
+        return TOP / "workshop" / "starters" / self.room / "app.py"
+
+    @property
+    def solution(self):
+        return TOP / "solutions" / self.room / "app.py"
 
     @property
     def lesson(self):
@@ -38,6 +52,7 @@ STEPS = (
     Step(3, "request_context", "A request for the task", 35),
     Step(4, "status", "Where to ask", 40),
     Step(5, "cleanup", "Forgetting", 35),
+    Step(6, "limits", "Only what it can finish", 40),
 )
 
 

@@ -13,6 +13,15 @@ STEP = STEPS[1]
 GOOD = (TOP / "solutions" / STEP.room / "app.py").read_text(encoding="utf-8")
 MAIN = 'if __name__ == "__main__":\n    '
 
+
+def at_import(code):
+    return GOOD.replace("api = Api(app)", f"api = Api(app)\n{code}")
+
+
+def in_task(code):
+    return GOOD.replace('print(f"started', f'{code}; print(f"started')
+
+
 # name: (app.py in a bad shape, what is said of it)
 BAD = {
     "missing": (None, r"There is no \S+app\.py\."),
@@ -38,15 +47,41 @@ BAD = {
         r"\S+app\.py, line 12, stops with AttributeError: 'Api' object has no .* imported\.",
     ),
     "exits": (
-        GOOD.replace("api = Api(app)", "api = Api(app); raise SystemExit"),
-        r"\S+app\.py, line 12, stops with SystemExit while it is being imported\.",
+        at_import("raise SystemExit"),
+        r"\S+app\.py, line 13, stops with SystemExit while it is being imported\.",
+    ),
+    "exits in a task": (
+        in_task("raise SystemExit"),
+        r"The task's thread died of SystemExit \(\S+app\.py, line 30\)\.",
+    ),
+    "recursion without end": (
+        at_import("def f(): f()\nf()"),
+        r"\S+app\.py, line 13, stops with RecursionError: .* while it is being imported\.",
+    ),
+    "loop without end": (
+        at_import("sum(range(10**13))"),  # and nobody else gets the interpreter
+        r"\S+app\.py was still busy after 12 seconds, at line 13\.",
+    ),
+    "deadlock": (
+        at_import("lock = threading.Lock(); lock.acquire(); lock.acquire()"),
+        r"\S+app\.py was still busy after 12 seconds, at line 13\.",
+    ),
+    "thread without end": (
+        at_import(
+            "threading.Thread(target=lambda: [1 for _ in iter(int, 1)], daemon=True).start()"
+        ),
+        r"A thread of the app is still alive after the test, at \S+app\.py, line 13\.",
+    ),
+    "ends Python": (
+        at_import("import os; os._exit(3)"),
+        r"Python ended in the middle of the checks, with status 3\. .*",
     ),
     "cannot import": (
         "import flask_restfull",
         r"\S+app\.py, line 1, stops with ModuleNotFoundError: No module named 'flask_restfull' .*",
     ),
     "ends Python in a task": (
-        GOOD.replace('print(f"started', 'import os; os._exit(0); print(f"started'),
+        in_task("import os; os._exit(0)"),
         r"Python ended in the middle of the checks, with status 0\. .*",
     ),
     "runs": (
@@ -54,6 +89,13 @@ BAD = {
         r"\S+app\.py, line 38, starts a server while it is being imported\.",
     ),
 }
+
+
+if sys.platform == "linux":  # where memory can be held to a limit
+    BAD["memory without end"] = (
+        at_import("bomb = []\nwhile True: bomb.append(bytearray(10**8))"),
+        r"\S+app\.py, line 14, stops with MemoryError while it is being imported\.",
+    )
 
 
 def command(*arguments):
@@ -80,6 +122,13 @@ def test_a_bad_app_gets_one_clear_sentence(content, sentence, tmp_path):
     assert [path.name for path in room.iterdir()] == ([] if content is None else ["app.py"])
 
 
+def test_a_file_that_moves_elsewhere_and_prints_a_lot_is_checked_all_the_same(tmp_path):
+    (tmp_path / STEP.room).mkdir()
+    text = at_import('import os; os.chdir("/"); print("x" * 10**7)')
+    (tmp_path / STEP.room / "app.py").write_text(text, encoding="utf-8")
+    assert check(STEP, str(tmp_path)).green
+
+
 @pytest.mark.parametrize(
     ("typed", "status"), [("", 0), ("check 1 --solutions", 0), ("check 1", 1), ("check 9", 2)]
 )
@@ -89,5 +138,5 @@ def test_the_exit_status_says_how_it_went(typed, status):
 
 def test_a_step_that_is_none_is_told_which_there_are():
     said = command("check", "9").stderr
-    assert "There is no step 9. The steps are 1 to 5." in said
+    assert "There is no step 9. The steps are 1 to 6." in said
     assert "Traceback" not in said

@@ -43,21 +43,21 @@ for name, view in {{"missing": missing, "broken": broken, "endless": endless}}.i
     api.add_resource(twin, f"/blocking/{{name}}")
 """
 SERVERS = {
-    "flask": "flask --app five run --port {port}",
-    "gunicorn": "gunicorn -w 1 --threads 8 -b 127.0.0.1:{port} five:app",
-    "gunicorn --preload": "gunicorn --preload -w 1 --threads 8 -b 127.0.0.1:{port} five:app",
-    "waitress": "waitress --listen 127.0.0.1:{port} five:app",
+    "flask": "flask --app served run --port {port}",
+    "gunicorn": "gunicorn -w 1 --threads 8 -b 127.0.0.1:{port} served:app",
+    "gunicorn --preload": "gunicorn --preload -w 1 --threads 8 -b 127.0.0.1:{port} served:app",
+    "waitress": "waitress --listen 127.0.0.1:{port} served:app",
 }
 
 
 class Served:
-    """The app behind one server, in a process of its own, and a client for it."""
+    """A site behind one server, in a process of its own, and a client for it."""
 
-    def __init__(self, command, folder):
+    def __init__(self, command, folder, site=SITE):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        (folder / "five.py").write_text(SITE, encoding="utf-8")
+        (folder / "served.py").write_text(site, encoding="utf-8")
         self.log = (folder / "log").open("w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [sys.executable, "-m", *command.format(port=self.port).split()],
@@ -138,13 +138,17 @@ def test_ctrl_c_stops_it_while_a_task_runs(served):
 
 
 def start_endless_task(port):
-    """Start it, and return once the server has closed the connection and is at rest.
+    assert get_and_rest(port, "/endless") == 202
+
+
+def get_and_rest(port, url):
+    """Send a GET; return the status once the server has closed the connection and is at rest.
 
     gunicorn's worker hangs if it is told to quit while it hands a connection to one of its threads:
     its signal handler then waits for the lock that ThreadPoolExecutor.submit() holds, in the same
     thread. (17 times in 240 with both cores loaded, whatever the app.)
     """
     with socket.create_connection(("127.0.0.1", port), LIMIT) as client:
-        client.sendall(b"GET /endless HTTP/1.0\r\n\r\n")
+        client.sendall(f"GET {url} HTTP/1.0\r\n\r\n".encode())
         answer = b"".join(iter(lambda: client.recv(4096), b""))
-    assert b" 202 " in answer.partition(b"\r\n")[0]
+    return int(answer.split()[1])

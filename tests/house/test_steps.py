@@ -3,8 +3,10 @@
 import importlib
 import inspect
 import re
+import runpy
 
 import pytest
+from flask import Flask
 
 from tests.conftest import promise_of
 from workshop.checks import check
@@ -73,6 +75,19 @@ def test_the_starter_has_one_to_three_todos(step):
     todos = re.findall(r"# TODO (\d):", source(step.app))
     assert todos in (["1"], ["1", "2"], ["1", "2", "3"])
     assert "TODO" not in source(solution(step))
+
+
+@every_step
+def test_a_solution_runs_by_itself(step, monkeypatch):
+    """`python solutions/NN_slug/app.py` serves ten seconds' work at port 8000, as lessons say."""
+    runs = []
+
+    def run(app, **options):
+        runs.append((app.config["WORK_SECONDS"], options))
+
+    monkeypatch.setattr(Flask, "run", run)
+    runpy.run_path(str(solution(step)), run_name="__main__")
+    assert runs == [(10, {"port": 8000, "debug": True})]
 
 
 def checks_of(step):

@@ -426,10 +426,14 @@ def add_error_handlers(app):
 
 
 def sent(answer):
-    """Status, headers and body of an answer, without what only concerns its way over the wire."""
+    """Status, headers and body of an answer, without what only concerns its way over the wire.
+
+    That no cache is to keep it concerns its way: a status address may say so, see step 6.
+    """
     on_the_way = {"Date", "Connection", "Transfer-Encoding"}
-    headers = sorted((name, value) for name, value in answer.headers if name not in on_the_way)
-    return answer.status, headers, answer.data
+    no_store = ("Cache-Control", "no-store")
+    headers = [pair for pair in answer.headers if pair[0] not in on_the_way and pair != no_store]
+    return answer.status, sorted(headers), answer.data
 
 
 KINDS = {"view": "Flask view function", "resource": "Flask-RESTful resource"}

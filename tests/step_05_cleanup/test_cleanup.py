@@ -11,7 +11,6 @@ import pytest
 
 from tests.expect import LIMIT, Broken, expect
 from tests.learner import described, described_value
-from tests.site import is_idle
 from tests.step_04_status.test_status import *  # noqa: F403
 
 KEEP = 5 * 60  # seconds
@@ -467,7 +466,7 @@ def test_no_cleaner_at_import_nor_under_testing(site):
     )
     finish(site, site.work())
     site.quiet()
-    busy = [thread for thread in site.threads() if not is_idle(thread)]
+    busy = [thread for thread in site.threads() if not site.is_idle(thread)]
     expect(
         not busy,
         "After a request under TESTING, a thread goes on.",
@@ -486,7 +485,7 @@ def is_cleaner(site, threads):
 def cleaners(site):
     """The threads that the app has started, but not for a task. Some may have ended."""
     at_work = {call.thread for call in site.calls()}
-    return [t for t in {*site.started, *site.threads()} if t not in at_work and not is_idle(t)]
+    return [t for t in {*site.started, *site.threads()} if t not in at_work and not site.is_idle(t)]
 
 
 def test_the_cleaner_starts_once(site, monkeypatch):
@@ -572,6 +571,13 @@ def test_the_cleaner_sweeps_by_itself(site):
     """The cleaner sweeps every app.config["SWEEP_SECONDS"] seconds without being asked."""
     work = site.work()
     sweep_by_hand(site, work)
+    seconds = site.app.config.get("SWEEP_SECONDS")
+    expect(
+        seconds == 60,
+        f'app.config["SWEEP_SECONDS"] is {described_value(seconds)}.',
+        "The lesson says that the cleaner rests for a minute, unless configured otherwise.",
+        'app.config["SWEEP_SECONDS"] = 60, at the top of the file.',
+    )
     serve(site, sweep_seconds=0.01)
     for _ in range(2):  # a cleaner that sweeps once may sweep in time for the first task
         location = finish(site, work)
@@ -656,7 +662,7 @@ def test_the_cleaner_stops_at_once(site):
     stop = site.named("stop_cleaner")
     stop.set()
     readings, give_up = len(site.clock.readings), time.monotonic() + LIMIT
-    while busy := [thread for thread in site.threads() if not is_idle(thread)]:
+    while busy := [thread for thread in site.threads() if not site.is_idle(thread)]:
         wait = site.resting(busy[0])
         expect(
             wait is None or wait.what is not None,
@@ -702,6 +708,7 @@ sys.path.insert(0, sys.argv[1])
 from app import app
 app.config["WORK_SECONDS"] = 0
 print(app.test_client().get("/hello").status)
+print("The main thread ends.", flush=True)
 """
 
 
@@ -713,17 +720,23 @@ def test_the_cleaner_does_not_hold_the_process(site):
         stderr=subprocess.STDOUT,
         text=True,
     )
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if "The main thread ends." in line:
+            break
     try:
-        printed = process.communicate(timeout=LIMIT)[0]
+        process.wait(LIMIT)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
         raise Broken(
             f"{LIMIT:.0f} seconds after its main thread had ended, the process was still there.",
             "Ctrl-C does not stop the server; whoever restarts it has to kill it.",
             "A process ends when only daemon threads are left: Thread(..., daemon=True).",
             "cleaner-not-daemon" if holds_on(site) else None,
         ) from None
+    finally:
+        process.kill()
+        process.communicate()
     expect(
         "202 ACCEPTED" in printed and process.returncode == 0,
         f"A process that served one request printed: {printed.strip()[-300:]}",

@@ -1,0 +1,77 @@
+"""A copy of the workshop, set up, in a folder with a space and letters that are not ASCII."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from zlib import crc32
+
+from workshop.setup import groups
+from workshop.steps import TOP
+
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv*", ".workshop", "__pycache__", "_build", "app.*.py"
+)
+
+
+class Room:
+    """Where somebody takes the workshop. Its .venv has the packages of the one that runs this."""
+
+    def __init__(self, folder):
+        self.top = folder / "a room ü 漢"
+        shutil.copytree(TOP, self.top, ignore=NOT_COPIED)
+        self.tidy()
+        venv = self.top / ".venv"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+        scheme = sysconfig.get_path("purelib", vars={"base": str(venv)})
+        with open(os.path.join(scheme, "packages.pth"), "w", encoding="utf-8") as path:
+            path.write(sysconfig.get_path("purelib") + "\n")
+        pins = crc32((self.top / "requirements.lock").read_bytes())
+        stamp = {"venv": str(venv), "base": sys.executable}
+        stamp["groups"] = dict.fromkeys(groups(), pins)
+        stamp["version"] = f"{sys.version_info.major}.{sys.version_info.minor}"
+        (venv / "workshop.stamp").write_text(json.dumps(stamp), encoding="utf-8")
+        self.environment = {**os.environ, "PYTHONUTF8": "1", "COLUMNS": "100"}
+        python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        self.python = str(python)
+
+    def tidy(self):
+        """Make it as it was before anybody learned in it."""
+        shutil.rmtree(self.top / ".workshop", ignore_errors=True)
+        for kept in self.top.glob("steps/*/*app.*.*"):
+            kept.unlink()
+        for starter in self.top.glob("workshop/starters/*/app.py"):
+            shutil.copy(starter, self.top / "steps" / starter.parent.name)
+
+    def app(self, number):
+        return next(self.top.glob(f"steps/{number:02}_*")) / "app.py"
+
+    def solution(self, number):
+        return self.top / "solutions" / self.app(number).parent.name / "app.py"
+
+    def solve(self, number):
+        shutil.copyfile(self.solution(number), self.app(number))
+
+    def kept(self, number):
+        return sorted(self.app(number).parent.glob("app.*.py"))
+
+    def run(self, typed="", *start, **environment):
+        """Run it as it was typed; start: what Python is to run in place of -m workshop."""
+        return subprocess.run(
+            [self.python, *(start or ("-m", "workshop")), *typed.split()],
+            cwd=self.top,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+
+    def says(self, typed="", status=0):
+        """Run it, and return what it said, with line ends as spaces."""
+        done = self.run(typed)
+        assert done.returncode == status, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        return " ".join((done.stdout + done.stderr).split())

@@ -1,0 +1,67 @@
+"""A whole class, from the first command on: what a learner types, and what is on the screen then.
+
+Each answer of the command has to name what comes next.
+"""
+
+import importlib
+import re
+
+import pytest
+
+from tests.house.room import Room
+from workshop.steps import STEPS
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory):
+    return Room(tmp_path_factory.mktemp("class"))
+
+
+def next_command(said):
+    """The first command that what was said asks for."""
+    return re.search(r"(?:python3|py) -m workshop ((?:check|hint|watch)(?: \d)?)", said)[1]
+
+
+def mistakes(step):
+    return importlib.import_module(f"tests.step_{step.room}.mistakes").MISTAKES
+
+
+@pytest.mark.parametrize("step", STEPS[:5], ids=lambda step: step.room)
+def test_a_step_from_red_through_a_named_mistake_to_green(room, step):
+    said = room.says()
+    assert f"Next: read steps/{step.room}/README.md" in said
+    assert next_command(said) == f"check {step.number}"
+
+    said = room.says("check", 1)  # the starter
+    assert f"Hints: python3 -m workshop hint {step.number}" in said.replace("py -m", "python3 -m")
+
+    solution = room.solution(step.number).read_text(encoding="utf-8")
+    name, mistake = list(mistakes(step).items())[-1]
+    room.app(step.number).write_text(mistake.answer(solution), encoding="utf-8")
+    assert f"Mistake {name}" in room.says("check", 1)
+    assert f"Your answer shows: {name}" in room.says("hint")
+    assert "Hint 1" in room.says("hint")
+
+    if step.number == 2:  # somebody starts the step again, and takes it back
+        said = room.says("reset 2")
+        assert "undo" in said
+        assert "is kept as" in said
+        assert room.app(2).read_bytes() == step.starter.read_bytes()
+        room.says("undo")
+        assert room.app(2).read_text(encoding="utf-8") == mistake.answer(solution)
+    if step.number == 4:  # somebody has fallen behind, and begins step 5 with everybody else
+        assert f"Next: steps/{STEPS[4].room}/README.md" in room.says("catch-up 5")
+        assert [path.read_text(encoding="utf-8") for path in room.kept(4)] == [
+            mistake.answer(solution)
+        ]
+        return
+
+    room.solve(step.number)
+    said = room.says("check" if step.number > 1 else "check 1")
+    assert f"Step {step.number} is green." in said
+    assert "word for word" in room.says(f"compare {step.number}")
+
+
+def test_in_the_end_the_class_is_green_whatever_comes_beyond(room):
+    map_of_steps = room.run().stdout
+    assert re.findall(r"^✓  (\d)", map_of_steps, re.MULTILINE) == ["1", "2", "3", "4", "5"]

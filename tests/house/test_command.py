@@ -1,0 +1,321 @@
+"""hint, compare, reset, catch-up, undo, and where the command says that the learner is."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.room import Room
+from workshop.steps import STEPS, TOP
+
+OWN = "\n# what I wrote: ü 漢\n"
+
+
+@pytest.fixture(scope="module")
+def one_room(tmp_path_factory):
+    return Room(tmp_path_factory.mktemp("house"))
+
+
+@pytest.fixture
+def room(one_room):
+    one_room.tidy()
+    return one_room
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+
+
+def text(path):
+    return path.read_text(encoding="utf-8")
+
+
+def words(markdown):
+    """The words of a text, without what Markdown or a code block adds around them."""
+    return re.findall(r"\w+", re.sub(r"```\w*", "", markdown))
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.room)
+def test_the_starter_that_reset_brings_is_the_one_that_came(step):
+    assert text(step.starter) == text(step.app), f"cp {step.app} {step.starter}"
+
+
+# hint
+
+
+def test_hints_come_one_at_a_time_and_are_those_of_the_lesson(room):
+    lesson = text(room.app(2).with_name("README.md"))
+    folded = re.findall(r"<summary>(.*?)</summary>(.*?)</details>", lesson, re.DOTALL)
+    assert len(folded) >= 3
+    for title, hint in folded:
+        said = room.run("hint 2").stdout
+        assert said.startswith(f"{title}\n")
+        assert words(hint) == words(said.removeprefix(title).rpartition("(")[0].replace("…", ""))
+    assert "That was the last hint" in room.says("hint 2")
+    assert "Hint 1" in room.says("hint 2 --again")
+    assert "Hint 2" in room.says("hint 2")
+
+
+def test_a_known_mistake_gets_its_own_hint_first(room):
+    said = room.says("check 1", 1)
+    assert "Mistake resource-not-added" in said
+    assert "Your answer shows: resource-not-added" in room.says("hint 1")
+    assert "Hint 1" in room.says("hint 1")
+
+
+def test_a_green_step_needs_no_hint(room):
+    room.solve(2)
+    assert "It needs no hint" in room.says("hint 2")
+
+
+# compare
+
+
+def test_compare_shows_the_solution_only_once_green(room):
+    refused = room.says("compare 2", 1)
+    assert "--spoil" in refused
+    assert "@wraps" not in refused
+    assert "@wraps(view)" in room.says("compare 2 --spoil")
+
+    write(room.app(2), text(room.solution(2)).replace("accept", "inner"))
+    beside = room.run("compare 2").stdout
+    assert re.search(r"def inner\(.*def accept\(", beside)
+    room.solve(2)
+    assert "word for word" in room.says("compare 2")
+
+
+# reset, catch-up, undo
+
+
+def test_reset_keeps_what_was_there_and_undo_brings_it_back(room):
+    starter = text(room.app(2))
+    write(room.app(2), OWN)
+    said = room.says("reset 2")
+    assert text(room.app(2)) == starter
+    (kept,) = room.kept(2)
+    assert text(kept) == OWN
+    assert f"kept as steps/02_thread/{kept.name}" in said
+    assert re.fullmatch(r"app\.\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.py", kept.name)
+
+    room.says("undo")
+    assert text(room.app(2)) == OWN
+    room.says("undo")  # which can be taken back as well
+    assert text(room.app(2)) == starter
+    assert [text(path) for path in room.kept(2)] == [OWN]
+
+
+def test_two_resets_within_a_second_keep_two_files(room):
+    for own in "first", "second", "third":
+        write(room.app(2), own)
+        room.says("reset 2")
+    assert [text(path) for path in room.kept(2)] == ["first", "second", "third"]
+
+
+def test_reset_of_a_starter_does_nothing_and_brings_a_lost_one(room):
+    starter = text(room.app(2))
+    assert "as it came" in room.says("reset 2")
+    room.app(2).unlink()
+    room.says("reset 2")
+    assert text(room.app(2)) == starter
+    assert room.kept(2) == []
+
+
+def test_catch_up_makes_what_is_not_green_green_and_leaves_the_rest(room):
+    own = text(room.solution(1)) + OWN
+    write(room.app(1), own)  # green
+    write(room.app(2), OWN)  # not
+    write(room.app(4), OWN)
+    third = text(room.app(3))
+    said = room.says("catch-up 4")
+    assert [text(room.app(n)) == text(room.solution(n)) for n in (1, 2, 3)] == [False, True, True]
+    assert (text(room.app(1)), text(room.app(4))) == (own, OWN)
+    assert [text(path) for path in room.kept(2)] == [OWN]
+    assert "steps/04_status/README.md" in said
+
+    room.says("undo")
+    assert (text(room.app(2)), text(room.app(3))) == (OWN, third)
+
+
+def test_undo_with_nothing_to_take_back_says_so(room):
+    assert "nothing to take back" in room.says("undo", 2)
+
+
+KILLED = """
+import os, sys
+from workshop import answers, cli
+whole, left = os.replace, [int(sys.argv.pop(1))]
+def replace(source, target):
+    if left[0] == 0:
+        os._exit(9)
+    left[0] -= 1
+    whole(source, target)
+os.replace = replace
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("typed", ["reset 2", "catch-up 4", "undo"])
+@pytest.mark.parametrize("moment", range(4))
+def test_killed_at_any_moment_nothing_is_lost_and_the_next_try_works(room, typed, moment):
+    write(room.app(2), OWN)
+    if typed == "undo":
+        room.says("reset 2")
+        write(room.app(2), "written since")
+    room.run(typed, "-c", KILLED, str(moment))
+    there = [text(room.app(2)), *map(text, room.kept(2))]
+    assert OWN in there
+    assert typed != "undo" or "written since" in there
+    room.says(typed)
+    assert OWN in [text(room.app(2)), *map(text, room.kept(2))]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_to(room):
+    write(room.app(2), OWN)
+    os.chmod(room.app(2).parent, 0o555)
+    assert "Permission denied" in room.says("reset 2", 2)
+    assert text(room.app(2)) == OWN
+    os.chmod(room.app(2).parent, 0o755)
+
+
+FULL = """
+import errno, os
+from pathlib import Path
+from workshop import cli
+def write_bytes(path, data):
+    open(path, "wb").close()
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+Path.write_bytes = write_bytes
+cli.main()
+"""
+
+
+def test_a_full_disk_changes_nothing(room):
+    write(room.app(2), OWN)
+    said = room.run("reset 2", "-c", FULL)
+    assert said.returncode == 2
+    assert re.search("No space left.*\nNothing was changed. Free some space", said.stderr)
+    assert text(room.app(2)) == OWN
+    room.says("reset 2")
+    assert [text(path) for path in room.kept(2)] == [OWN]
+
+
+# Where you are
+
+
+def place(room):
+    return re.search(r"→ +(\d)", room.run().stdout)
+
+
+def test_who_begins_at_step_4_is_not_sent_back_to_step_1(room):
+    assert place(room)[1] == "1"
+    write(room.app(4), text(room.app(4)) + OWN)
+    assert place(room)[1] == "4"
+    assert "change steps/04_status/app.py" in room.says()
+    assert room.run("check").stdout.startswith("Step 4")
+
+
+def test_green_leads_to_the_next_step_and_a_deleted_cache_loses_nothing(room):
+    room.solve(2)
+    assert place(room)[1] == "3"
+    for path in sorted((room.top / ".workshop").glob("*")):
+        path.unlink()
+    assert "✓ 2" in room.says()
+    assert place(room)[1] == "3"
+
+
+def test_a_result_counts_for_exactly_the_content_that_gave_it(room):
+    room.solve(2)
+    assert "✓ 2" in room.says()
+    write(room.app(2), text(room.app(2)).replace("@wraps", "# @wraps"))
+    assert "✓ 2" not in room.says()
+    room.solve(2)
+    check = next(room.top.glob("tests/step_02_*/test_*.py"))
+    before = text(check)
+    write(check, before + "\n\ndef test_more(site):\n    '''More.'''\n    raise ValueError\n")
+    assert "✓ 2" not in room.says(), "the checks are not those that it was green with"
+    write(check, before)
+
+
+def test_all_green(room):
+    for step in STEPS:
+        room.solve(step.number)
+    assert "All steps are green." in room.says()
+
+
+# As a command
+
+
+def test_help_has_examples_and_the_exit_statuses(room):
+    said = room.says("--help")
+    assert "Examples:" in said
+    assert "130 ended by Ctrl-C" in said
+
+
+def test_every_command_that_help_names_is_there(room):
+    listed = re.search(r"^Commands:\n(.*?)\n\n", room.run("--help").stdout, re.DOTALL | re.M)[1]
+    names = re.findall(r"^  ([a-z-]+)", listed, re.MULTILINE)
+    assert {"watch", "hint", "reset", "catch-up", "compare", "doctor", "run"} <= set(names)
+    for name in names:
+        assert f"-m workshop {name}" in room.says(f"{name} --help")
+
+
+def test_version(room):
+    project = text(TOP / "pyproject.toml")
+    assert re.search(r'^version = "(.*)"', project, re.M)[1] in room.says("--version")
+
+
+@pytest.mark.parametrize("typed", ["check 9", "chek", "reset", "check --what"])
+def test_what_cannot_be_understood_goes_to_stderr_with_status_2(room, typed):
+    done = room.run(typed)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_colour_where_nobody_sees_it_or_NO_COLOR_is_set(room):
+    assert "\x1b[" not in room.run("check 1").stdout
+    assert "\x1b[31m" in room.run("check 1", FORCE_COLOR="1").stdout.replace("1;31", "31")
+    assert "\x1b[31m" not in room.run("check 1", FORCE_COLOR="1", NO_COLOR="1").stdout.replace(
+        "1;31", "31"
+    )
+
+
+CUT_OFF = ["unshare", "--net", "--map-root-user"]
+
+
+def can_be_cut_off():
+    tool = shutil.which("unshare")
+    return tool and not subprocess.run([*CUT_OFF, "true"], capture_output=True).returncode
+
+
+@pytest.mark.skipif(not can_be_cut_off(), reason="It takes unshare(1), and the right to use it.")
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [
+        ("", 0),
+        ("check 2", 1),
+        ("check 2 --solutions", 0),
+        ("hint 2", 0),
+        ("compare 2 --spoil", 0),
+        ("catch-up 2", 0),
+        ("reset 1", 0),
+        ("undo", 0),
+        ("doctor", 0),
+        ("setup --all", 0),
+        ("completion bash", 0),
+    ],
+)
+def test_with_the_network_cut_off_all_goes_on(one_room, typed, status):
+    loopback = 'ip link set lo up && exec "$@"'  # the computer itself can still be reached
+    done = subprocess.run(
+        [*CUT_OFF, "sh", "-c", loopback, "sh", one_room.python, "-m", "workshop", *typed.split()],
+        cwd=one_room.top,
+        env=one_room.environment | {"BROWSER": "true"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == status, done.stdout + done.stderr

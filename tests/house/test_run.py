@@ -1,0 +1,158 @@
+"""run: lines to paste that do the same in three ways, and what happens, as it happens."""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from urllib.request import urlopen
+
+import pytest
+
+from workshop.serve import curls, free_port, request, ways
+from workshop.steps import STEPS, TOP
+from workshop.timeline import Timeline
+
+LIMIT = 60  # seconds; a safety limit
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process.")
+
+
+class Served:
+    """`run N` of a step's solution, and what it prints."""
+
+    def __init__(self, number):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.printed, self._more = "", threading.Condition()
+        typed = ["run", str(number), "--solutions", f"--port={port}"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "workshop", *typed],
+            cwd=TOP,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        self.port = int(self.until(r"http://127\.0\.0\.1:(\d+)")[1])
+        give_up = time.monotonic() + LIMIT
+        while socket.socket().connect_ex(("127.0.0.1", self.port)):
+            assert time.monotonic() < give_up, self.printed
+
+    def _read(self):
+        for line in self.process.stdout:
+            with self._more:
+                self.printed += line
+                self._more.notify_all()
+
+    def until(self, pattern):
+        with self._more:
+            found = self._more.wait_for(lambda: re.search(pattern, self.printed), LIMIT)
+        assert found, f"{pattern!r} is not in: {self.printed}"
+        return found
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+@pytest.fixture
+def serve():
+    started = []
+
+    def serve(number):
+        started.append(Served(number))
+        return started[-1]
+
+    yield serve
+    for served in started:
+        served.process.kill()
+        served.process.wait()
+
+
+@posix
+def test_requests_and_tasks_are_shown_and_the_line_to_ask_with(serve):
+    served = serve(4)
+    with urlopen(served.url("/hello")) as answer:
+        location = answer.headers["Location"]
+    served.until(r" s  ┬  GET /hello\n")
+    served.until(r" s  . ┬  thread: task\n")
+    shown = served.until(r" s  ┴ .?  202 ACCEPTED +ask: (curl .*)\n")[1]
+    assert shown == f"curl {served.url(location)}"
+    assert subprocess.run([*shlex.split(shown), "-s"], capture_output=True).stdout == b"accepted\n"
+    assert re.search(r"started /hello", served.printed)
+
+
+@posix
+def test_ctrl_c_ends_it_quietly_though_a_task_runs(serve):
+    served = serve(2)
+    urlopen(served.url("/hello")).close()
+    served.until("thread: get")
+    os.killpg(served.process.pid, signal.SIGINT)
+    assert served.process.wait(LIMIT) in (0, 130)
+    assert "Traceback" not in served.printed
+
+
+def test_a_taken_port_gives_way_to_the_next_free_one():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port(port) > port
+
+
+# The lines to paste
+
+
+@pytest.mark.parametrize("step", STEPS[:5], ids=lambda step: step.room)
+def test_no_line_to_paste_has_an_id_in_it(step):
+    lines = curls(step, 8123)
+    assert lines
+    assert not re.search(r"/status/|…|:8000", "\n".join(lines))
+
+
+def test_the_same_request_in_three_ways():
+    line = 'curl -i -H "Content-Type: application/json" -d "[1]" http://127.0.0.1:8000/a'
+    expected = "POST", "http://127.0.0.1:8000/a", (("Content-Type", "application/json"),), "[1]"
+    assert request(line) == expected
+    assert ways([line])["PowerShell"] == [
+        "Invoke-WebRequest -UseBasicParsing http://127.0.0.1:8000/a -Method POST "
+        "-ContentType 'application/json' -Body '[1]'"
+    ]
+
+
+@posix
+def test_the_lines_for_curl_and_python_work(serve, capsys):
+    served = serve(3)
+    lines = ways(curls(STEPS[2], served.port))
+    exec("\n".join(lines["Python"]))
+    assert capsys.readouterr().out.startswith("202 ")
+    for line in lines["curl"]:
+        done = subprocess.run([*shlex.split(line), "-s"], capture_output=True, text=True)
+        assert done.stdout.strip() == '"accepted"'
+    served.until(r"(?s)POST /hello.*POST /hello")
+
+
+# The timeline by itself
+
+
+def test_the_timeline_gives_each_its_column_and_frees_it():
+    lines = []
+    timeline = Timeline(lines.append)
+    for what, text in ("a", "first"), ("b", "second"):
+        timeline.begin(what, text)
+    timeline.end("a", "over")
+    timeline.begin("c", "third")
+    timeline.end("b", "over")
+    assert [re.sub(r"^ +\d\.\d s  |\n", "", line) for line in lines] == [
+        "┬  first",
+        "│ ┬  second",
+        "┴ │  over",
+        "┬ │  third",
+        "│ ┴  over",
+    ]

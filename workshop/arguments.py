@@ -1,0 +1,30 @@
+"""The N of a command: a step, by its number or its folder's name."""
+
+import click
+from click.shell_completion import CompletionItem
+
+from workshop import progress
+from workshop.steps import STEPS
+
+
+class StepNumber(click.ParamType):
+    name = "N"
+
+    def convert(self, value, param, ctx):
+        for step in STEPS:
+            if value is step or str(value) in (str(step.number), step.room):
+                return step
+        last = STEPS[-1].number
+        raise click.UsageError(f"There is no step {value}. The steps are 1 to {last}.")
+
+    def shell_complete(self, ctx, param, incomplete):
+        return [CompletionItem(str(step.number), help=step.title) for step in STEPS]
+
+
+def the_current():
+    """The step that the learner is at; once all is green, the last one."""
+    return progress.current() or STEPS[-1]
+
+
+step_argument = click.argument("step", metavar="[N]", type=StepNumber(), default=the_current)
+exact_step_argument = click.argument("step", metavar="N", type=StepNumber())

@@ -1,0 +1,58 @@
+"""lab and slides: open what is there, in the browser; the first time, install what it takes."""
+
+import subprocess
+import sys
+import webbrowser
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import click
+
+from workshop import setup
+from workshop.arguments import step_argument
+from workshop.progress import CACHE
+from workshop.screen import aside, console
+from workshop.serve import free_port
+from workshop.steps import TOP, shown
+
+
+@click.command()
+@step_argument
+def lab(step):
+    """Open JupyterLab at step N's notebook, until Ctrl-C."""
+    notebook = there(TOP / "notebooks" / f"{step.room}.ipynb")
+    setup.ensure("core", "notebooks")
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.answer_yes=True", str(notebook)]
+    return subprocess.call(command, cwd=TOP)
+
+
+@click.command()
+@click.option("--open/--no-open", "show", default=True, help="Open the browser, or not.")
+def slides(show):
+    """Build the slides and serve them on this computer, until Ctrl-C."""
+    source, built = there(TOP / "slides"), CACHE / "slides"
+    setup.ensure("core", "slides")
+    with aside.status("Building the slides …"):
+        command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "revealjs"]
+        done = subprocess.run([*command, str(source), str(built)], cwd=TOP)
+    if done.returncode:
+        raise click.ClickException("The slides could not be built. The lines above say why.")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            """Say nothing."""
+
+    address = "127.0.0.1", free_port(8100)
+    with ThreadingHTTPServer(address, partial(Quiet, directory=built)) as server:
+        url = "http://{}:{}".format(*address)
+        console.print(f"The slides are served at {url}. Ctrl-C ends it.")
+        if show:
+            webbrowser.open(url)
+        server.serve_forever()
+
+
+def there(path):
+    """The path, if there is such a thing."""
+    if not path.exists():
+        raise click.ClickException(f"There is no {shown(path)}.")
+    return path

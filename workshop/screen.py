@@ -1,0 +1,82 @@
+"""What the commands show, and how: results on stdout, and what only explains a wait on stderr."""
+
+import sys
+import textwrap
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.text import Text
+
+from workshop import compare, hints, progress
+from workshop.steps import STEPS, shown
+
+WINDOWS = sys.platform == "win32"
+COMMAND = f"{'py' if WINDOWS else 'python3'} -m workshop"
+
+# rich leaves colour out when NO_COLOR is set, or where nobody sees it.
+console = Console(highlight=False, soft_wrap=True)
+aside = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def show_verdict(step, verdict):
+    """Show what the checks found, and what to do next."""
+    if verdict.kept:
+        console.print(Text(f"✓ {promises(len(verdict.kept))} kept", "green"))
+    if verdict.green:
+        console.print()
+        console.print(f"Step {step.number} is green.", style="bold green")
+        following = after(step)
+        console.print(
+            f"Next: {shown(following.lesson)}" if following else "That was the last step."
+        )
+        return
+    show_broken(verdict.told)
+
+
+def show_broken(told):
+    """Show the promise that is broken, what was seen, what it means and where to look."""
+    if promise := told.get("Promised"):
+        console.print(Text(f"✗ {promise}\n", "bold red"))
+        told = {"Mistake": "none that the checks know by name", **told}
+    for what in "Mistake", "Seen", "Means", "Look at":
+        if what in told:
+            row = f"  {what:9}{told[what]}"
+            row = textwrap.fill(row, console.width, subsequent_indent=" " * 11)
+            console.print(Text(row))
+
+
+def show_hint(step, told):
+    """Show the next hint; told: what the checks said of the answer, or None."""
+    if not (found := hints.next_hint(step, told)):
+        console.print(f"That was the last hint. From the first one on: {COMMAND} hint --again")
+        console.print(f"The answer that we would give: {shown(step.solution)}")
+        return
+    title, text, left = found
+    console.print(f"{title}\n", style="bold")
+    console.print(Markdown(text), soft_wrap=False)
+    more = f"{left} more" if left else "the last one"
+    console.print(f"\n({more}; the hints are also in {shown(step.lesson)})")
+
+
+def show_comparison(step, spoil=False):
+    """Show the answer beside the solution, once it is green; return the exit status."""
+    with aside.status("Checking …"):
+        if not spoil and not progress.is_green(step):
+            console.print(f"Step {step.number} is not green yet, and this would show the solution.")
+            console.print(f"To see it all the same: {COMMAND} compare {step.number} --spoil")
+            return 1
+    table = compare.side_by_side(
+        *(path.read_text(encoding="utf-8", errors="replace") for path in (step.app, step.solution)),
+        titles=[f"yours: {shown(step.app)}", f"ours: {shown(step.solution)}"],
+    )
+    console.print(table or f"{shown(step.app)} is the solution, word for word.", soft_wrap=False)
+    return 0
+
+
+def after(step):
+    """The step that follows, or None."""
+    return next((later for later in STEPS if later.number > step.number), None)
+
+
+def promises(number):
+    return f"{number} promise" + ("s" if number != 1 else "")

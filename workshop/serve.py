@@ -1,0 +1,109 @@
+"""run: serve a step's app, with lines to paste that show the step's point."""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+
+import click
+
+from workshop.arguments import step_argument
+from workshop.screen import WINDOWS, console
+from workshop.steps import TOP, shown
+
+
+@click.command()
+@step_argument
+@click.option("--port", default=8000, show_default=True, help="Taken: the next free one is used.")
+@click.option("--solutions", is_flag=True, help="Serve the solution, not your answer.")
+def run(step, port, solutions):
+    """Serve step N's app, again at every save, until Ctrl-C.
+
+    Below, it shows each request and each task as they happen, with time running downwards.
+    """
+    app = TOP / ("solutions" if solutions else "steps") / step.room / "app.py"
+    wanted, port = port, free_port(port)
+    console.print(f"{shown(app)} is served at http://127.0.0.1:{port}. Ctrl-C ends it.\n")
+    if port != wanted:
+        console.print(f"(Port {wanted} is taken. Does another run still go on?)\n")
+    console.print("To paste into another terminal, in any of these ways:")
+    for way, lines in ways(curls(step, port)).items():
+        console.print(f"\n  {way}")
+        for line in lines:
+            console.print(f"    {line}", markup=False)
+    console.print()
+    flask = [sys.executable, "-m", "workshop.timeline", "--app", str(app)]
+    flask += ["run", "--port", str(port), "--debug", "--no-debugger"]  # debug: again at every save
+    if not WINDOWS:
+        os.chdir(TOP)
+        os.execv(sys.executable, flask)
+    return subprocess.call(flask, cwd=TOP)
+
+
+def curls(step, port):
+    """The curl commands of the step's lesson, for this port, but none with an id in it.
+
+    Each task has another id: the timeline shows the line to paste when there is one.
+    """
+    lesson = step.lesson.read_text(encoding="utf-8")
+    found = re.findall(r"^\$ (curl .*)$", lesson, re.MULTILINE)
+    lines = [line for line in dict.fromkeys(found) if not re.search(r"\b[0-9a-f]{32}\b", line)]
+    return [line.replace(":8000", f":{port}") for line in lines]
+
+
+def ways(lines):
+    """The same requests by curl, in PowerShell and in Python."""
+    requests = list(dict.fromkeys(request(line) for line in lines))
+    return {
+        "curl": lines if not WINDOWS else [line.replace("curl", "curl.exe", 1) for line in lines],
+        "PowerShell": [powershell(*each) for each in requests],
+        "Python": ["import urllib.request as r", *(python(*each) for each in requests)],
+    }
+
+
+def request(line):
+    """What a curl command asks for: method, URL, headers and body."""
+    words = shlex.split(line)[1:]
+    options = {"-X": [], "-H": [], "-d": []}
+    url = ""
+    while words:
+        word = words.pop(0)
+        if word in options:
+            options[word].append(words.pop(0))
+        elif not word.startswith("-"):
+            url = word
+    body = "&".join(options["-d"]) or None
+    method = (options["-X"] or ["POST" if body else "GET"])[0]
+    return method, url, tuple(tuple(header.split(": ", 1)) for header in options["-H"]), body
+
+
+def powershell(method, url, headers, body):
+    line = f"Invoke-WebRequest -UseBasicParsing {url}"
+    line += f" -Method {method}" if method != "GET" else ""
+    for name, value in headers:
+        line += f" -ContentType '{value}'" if name == "Content-Type" else ""
+    return line + (f" -Body '{body}'" if body else "")
+
+
+def python(method, url, headers, body):
+    asked = repr(url)
+    if body or headers or method != "GET":
+        data = f", {body.encode()!r}" if body else ", None"
+        asked = f"r.Request({url!r}{data}, {dict(headers)!r}, method={method!r})"
+    return f"a = r.urlopen({asked}); print(a.status, a.headers, a.read().decode())"
+
+
+def free_port(wanted):
+    """The wanted port, or the next one that nobody listens at."""
+    for port in range(wanted, min(wanted + 100, 65536)):
+        with socket.socket() as probe:
+            if not WINDOWS:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise click.ClickException(f"No free port between {wanted} and {wanted + 99}.")

@@ -1,0 +1,24 @@
+"""A slow endpoint: the client waits for all of the work."""
+
+import time
+
+from flask import Flask
+from flask_restful import Api, Resource
+
+app = Flask(__name__)
+app.config["WORK_SECONDS"] = 10
+api = Api(app)
+
+
+class CatchAll(Resource):
+    def get(self, path=""):
+        print(f"started /{path}")
+        # TODO 1: The slow work: sleep for as many seconds as app.config["WORK_SECONDS"] says.
+        print(f"finished /{path}")
+        # TODO 2: Once it is done, the client gets the string "The answer is: <path>".
+
+
+# TODO 3: CatchAll answers for "/" and for every other path.
+
+if __name__ == "__main__":
+    app.run(port=8000, debug=True)

@@ -1,0 +1,47 @@
+"""A slow endpoint that answers 202 Accepted at once and works on in a thread."""
+
+import threading
+import time
+from functools import wraps
+
+from flask import Flask
+from flask_restful import Api, Resource
+
+app = Flask(__name__)
+app.config["WORK_SECONDS"] = 10
+api = Api(app)
+
+
+def async_api(view):
+    """Answer 202 Accepted at once, and do the view's work in a thread."""
+
+    @wraps(view)
+    def accept(*args, **kwargs):
+        # TODO 1: Before the thread starts, keep what the task needs of the request: its environ,
+        # with the whole body in memory, and what hooks put on g. Why not in the thread?
+        #
+        # TODO 2: In the thread, the view runs inside a request context of its own, made from those.
+
+        # A daemon thread: Ctrl-C need not wait for it.
+        threading.Thread(target=view, args=args, kwargs=kwargs, daemon=True).start()
+        return "accepted", 202
+
+    return accept
+
+
+class CatchAll(Resource):
+    @async_api
+    def get(self, path=""):
+        print(f"started /{path}")
+        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        print(f"finished /{path}")
+        return f"The answer is: {path}"
+
+    # TODO 3: POST /<path> does slow work too. It prints how many bytes it received, and returns
+    # {"path": ..., "received": ...}, the path and the JSON that came with the request.
+
+
+api.add_resource(CatchAll, "/", "/<path:path>")
+
+if __name__ == "__main__":
+    app.run(port=8000, debug=True)

@@ -1,0 +1,76 @@
+"""A slow endpoint whose work, in its thread, still sees the request."""
+
+import threading
+import time
+from functools import wraps
+from io import BytesIO
+
+from flask import Flask, g, request
+from flask_restful import Api, Resource
+
+app = Flask(__name__)
+app.config["WORK_SECONDS"] = 10
+api = Api(app)
+
+
+# TODO 1: Each task gets an id that nobody can guess, and a record in tasks, a dict. The 202 says
+# in its Location header where to ask. At what moment does the record have to be there?
+#
+# TODO 2: When the view is done, the record holds what the blocking endpoint would have sent:
+# status, headers and body. What if the view aborts? What if it dies?
+
+
+def async_api(view):
+    """Answer 202 Accepted at once, and do the view's work in a thread."""
+
+    @wraps(view)
+    def accept(*args, **kwargs):
+        environ = copy_environ()
+        from_hooks = dict(vars(g))  # what before_request functions put on g
+
+        def task():
+            with app.request_context(environ):
+                vars(g).update(from_hooks)
+                view(*args, **kwargs)
+
+        # A daemon thread: Ctrl-C need not wait for it.
+        threading.Thread(target=task, daemon=True).start()
+        return "accepted", 202
+
+    return accept
+
+
+def copy_environ():
+    """Return the request's WSGI environ with its body in memory.
+
+    The server closes its own wsgi.input once the request is answered.
+    """
+    body = request.get_data()
+    environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
+    return environ
+
+
+# TODO 3: GetTaskStatus, a resource at /status/<task_id>. It answers 404, or 202 with Location, or
+# what the task's record holds. A POST to it must not start a new task: 405.
+
+
+class CatchAll(Resource):
+    @async_api
+    def get(self, path=""):
+        print(f"started /{path}")
+        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        print(f"finished /{path}")
+        return f"The answer is: {path}"
+
+    @async_api
+    def post(self, path=""):
+        time.sleep(app.config["WORK_SECONDS"])
+        print(f"received {len(request.get_data())} bytes for /{path}")
+        return {"path": path, "received": request.get_json()}
+
+
+api.add_resource(CatchAll, "/", "/<path:path>")
+
+if __name__ == "__main__":
+    app.run(port=8000, debug=True)

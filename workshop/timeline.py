@@ -1,0 +1,148 @@
+"""Serve an app as `flask run` does, and show requests and tasks as they happen.
+
+    python -m workshop.timeline --app steps/02_thread/app.py run ...
+
+The app knows nothing of it: what is noted is when Werkzeug's request handler begins and ends, and
+when a thread that was started in a request does. Time runs downwards, on stderr; an open line is a
+request that waits for its answer, or a task at work:
+
+       0.0 s  ┬    GET /hello
+       0.0 s  │ ┬  thread: task
+       0.0 s  ┴ │  202 ACCEPTED
+      10.0 s    ┴  task has ended
+"""
+
+import concurrent.futures.thread
+import sys
+import threading
+import time
+from http import HTTPStatus
+
+from flask.cli import main
+from werkzeug.serving import WSGIRequestHandler
+
+TICK = 1.0  # seconds: so often a line shows that time passes
+CURL = "curl.exe" if sys.platform == "win32" else "curl"
+QUIET = 15  # so many of them in a row, and no more until something happens
+
+
+class Timeline:
+    """Lines of text, one below the other; a column for each request or task that goes on."""
+
+    def __init__(self, write):
+        self._write, self._changed = write, threading.Condition()
+        self._columns = []  # what goes on, each in its column; None: a free one
+        self._started = None
+        self._ticks = 0
+
+    def begin(self, what, text):
+        with self._changed:
+            if not any(self._columns):
+                self._started = time.monotonic()  # the clock begins anew when nothing went on
+            if None not in self._columns:
+                self._columns.append(None)
+            column = self._columns.index(None)
+            self._columns[column] = what
+            self._line(column, "┬", text)
+
+    def end(self, what, text):
+        with self._changed:
+            column = self._columns.index(what)
+            self._line(column, "┴", text)
+            self._columns[column] = None
+            while self._columns and self._columns[-1] is None:
+                self._columns.pop()
+
+    def tick(self):
+        """Show, for ever, that time passes while something goes on."""
+        with self._changed:
+            while True:
+                if self._changed.wait(TICK) or not any(self._columns):
+                    continue
+                self._ticks += 1
+                if self._ticks <= QUIET:
+                    self._line(None, "", "", ticks=self._ticks)
+
+    def _line(self, column, mark, text, ticks=0):
+        marks = ["│" if what else " " for what in self._columns]
+        if column is not None:
+            marks[column] = mark
+        seconds = time.monotonic() - self._started
+        self._write(f"{seconds:8.1f} s  {' '.join(marks)}  {text}".rstrip() + "\n")
+        self._ticks = ticks
+        if not ticks:
+            self._changed.notify_all()
+
+
+def observe(timeline):
+    """Tell the timeline of every request, and of every task that a request starts."""
+    run_wsgi, send_response = WSGIRequestHandler.run_wsgi, WSGIRequestHandler.send_response
+    send_header, start = WSGIRequestHandler.send_header, threading.Thread.start
+    work_item = concurrent.futures.thread._WorkItem
+    serving = threading.local()
+
+    def observed_request(handler):
+        serving.now, handler.answered, handler.location = True, "no answer", ""
+        timeline.begin(handler, f"{handler.command} {handler.path}")
+        try:
+            run_wsgi(handler)
+        finally:
+            timeline.end(handler, f"{handler.answered}{handler.location}")
+            serving.now = False
+
+    def noted_response(handler, code, message=None):
+        send_response(handler, code, message)
+        handler.answered = f"{int(code)} {HTTPStatus(int(code)).phrase.upper()}"
+
+    def noted_header(handler, name, value):
+        send_header(handler, name, value)
+        if name.lower() == "location" and handler.answered.startswith("202"):
+            host, port = handler.server.server_address[:2]
+            address = value if "://" in value else f"http://{host}:{port}{value}"
+            handler.location = f"    ask: {CURL} {address}"
+
+    def task(function, name):
+        key = object()
+
+        def observed_task(*args, **kwargs):
+            timeline.begin(key, f"thread: {name}")
+            end = "has ended"
+            try:
+                return function(*args, **kwargs)
+            except BaseException as error:
+                end = f"died of {type(error).__name__}"
+                raise
+            finally:
+                timeline.end(key, f"{name} {end}")
+
+        return observed_task
+
+    def observed_start(thread):
+        pooled = thread._target is concurrent.futures.thread._worker
+        if getattr(serving, "now", False) and not pooled:
+            name = getattr(thread._target, "__name__", thread.name)
+            thread.run = task(thread.run, name)
+        start(thread)
+
+    def observed_work(item, future, function, args, kwargs):
+        if getattr(serving, "now", False):
+            function = task(function, getattr(function, "__name__", "task"))
+        plain_work(item, future, function, args, kwargs)
+
+    plain_work, work_item.__init__ = work_item.__init__, observed_work
+    WSGIRequestHandler.run_wsgi = observed_request
+    WSGIRequestHandler.send_response = noted_response
+    WSGIRequestHandler.send_header = noted_header
+    WSGIRequestHandler.log_request = lambda *_: None  # the timeline has a line for each request
+    threading.Thread.start = observed_start
+    threading.Thread(target=timeline.tick, daemon=True).start()
+
+
+def write(line):
+    sys.stderr.write(line)
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    observe(Timeline(write))
+    main()
