@@ -10,6 +10,7 @@ extensions = ["myst_parser", "sphinx_revealjs", "directives"]
 exclude_patterns = ["INSTRUCTOR.md", "[0-9]*.md"]  # index.md includes the numbered ones
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "fieldlist"]
 highlight_language = "python"
+html_copy_source = False
 smartquotes = False  # what is quoted stays as it is typed
 
 revealjs_static_path = ["_static"]

@@ -35,11 +35,12 @@ class Part:
     typing: int
 
 
-def slides():
-    """All slides, in order."""
-    index = HERE / "index.md"
-    files = re.findall(r"^```\{include\} (\S+)$", index.read_text(encoding="utf-8"), re.MULTILINE)
-    return [slide for path in (index, *(HERE / f for f in files)) for slide in slides_of(path)]
+def slides(beyond=False):
+    """The slides of the class, in order; if beyond, also those of the steps after it."""
+    text = (HERE / "index.md").read_text(encoding="utf-8")
+    text = text if beyond else text.partition("<!-- Beyond the class -->")[0]
+    files = re.findall(r"^```\{include\} (\S+)$", text, re.MULTILINE)
+    return [slide for file in ("index.md", *files) for slide in slides_of(HERE / file)]
 
 
 def slides_of(path):
