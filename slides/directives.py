@@ -39,8 +39,11 @@ class Code(LiteralInclude):
         if "since" in self.options:
             relative, before = self.env.relfn2path(self.options["since"])
             self.env.note_dependency(relative)
-            old = Path(before).read_text(encoding="utf-8").splitlines()
-            node["highlight_args"]["hl_lines"] = added(old, lines)
+            old, new = (
+                stripped(Path(path).read_text(encoding="utf-8").splitlines())
+                for path in (before, node["source"])
+            )
+            node["highlight_args"]["hl_lines"] = added(old, new, stripped(lines))
         return [node]
 
 
@@ -53,12 +56,20 @@ def largest(lines):
     return size
 
 
-def added(old, lines):
-    """The numbers of those lines, from 1, that the old file does not have."""
-    texts = [[line.strip() for line in some] for some in (old, lines)]  # whatever the indentation
-    blocks = SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
+def added(old, new, shown):
+    """Which of the lines that are shown, from 1, the diff of the two files marks with a plus.
+
+    All are lines without their indentation; what is shown stands somewhere in the new file.
+    """
+    blocks = SequenceMatcher(lambda line: not line, old, new, autojunk=False).get_matching_blocks()
     kept = {n for block in blocks for n in range(block.b, block.b + block.size)}
-    return [n + 1 for n, line in enumerate(lines) if n not in kept and line.strip()]
+    size = len(shown)
+    first = next(n for n in range(len(new)) if new[n : n + size] == shown)
+    return [n + 1 for n, line in enumerate(shown) if line and first + n not in kept]
+
+
+def stripped(lines):
+    return [line.strip() for line in lines]
 
 
 def slide_of(directive):

@@ -123,6 +123,19 @@ def test_a_renamed_function_fails_the_build_and_names_the_slide(tmp_path):
     assert "03_request_context.md:" in failed.value.message
 
 
+def test_the_lines_that_are_new_are_marked_and_no_others(site):
+    page = (site / "slides" / "index.html").read_text("utf-8")
+    slide = page[page.index("One answer: the context") :].partition("</pre>")[0]
+    marked = re.sub(
+        "<[^>]*>", "", "".join(re.findall('<span class="hll">(.*?)\n</span>', slide, re.S))
+    )
+    for new in "copy_environ()", "def task():", "target=task":
+        assert new in marked
+    for old in "def accept", "# A daemon thread", "return":
+        assert old in re.sub("<[^>]*>", "", slide)
+        assert old not in marked
+
+
 @pytest.mark.parametrize("notes", [False, True])
 def test_the_pdf_has_a_page_for_each_slide(tmp_path, notes):
     if deck.find_browser() is None:
