@@ -45,14 +45,14 @@ def html(folder, source=SLIDES, settings=SLIDES):
     return Path(folder) / "index.html"
 
 
-def pdf(file, notes=False):
+def pdf(file, notes=False, source=SLIDES):
     """Print the slides into a PDF, a page for each; with notes, a page of them after each slide.
 
     Raises ClickException if there is no Chromium, or if it prints nothing.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = chromium(folder, "--no-pdf-header-footer")
-        page = html(folder)
+        page = html(folder, source)
         # On paper, style sheets will do. So there is no script to wait for.
         text = re.sub("<script.*?</script>", "", page.read_text("utf-8"), flags=re.DOTALL)
         kind = "print-pdf on-paper" + (

@@ -90,7 +90,9 @@ def test_every_slide_is_measured_at_both_sizes(told):
     assert measured == {1280: titles, 1920: titles}
 
 
-@pytest.mark.parametrize("title", re.findall("^### (.*)", (WRONG / "index.md").read_text(), re.M))
+@pytest.mark.parametrize(
+    "title", re.findall("^### (.*)", (WRONG / "index.md").read_text("utf-8"), re.M)
+)
 def test_a_wrong_slide_is_caught(told, title):
     for width in 1280, 1920:
         kinds = {
@@ -136,13 +138,20 @@ def test_the_lines_that_are_new_are_marked_and_no_others(site):
         assert old not in marked
 
 
-@pytest.mark.parametrize("notes", [False, True])
-def test_the_pdf_has_a_page_for_each_slide(tmp_path, notes):
+def test_the_pdf_has_a_page_for_each_slide(tmp_path):
+    assert pages_of(tmp_path / "slides.pdf") == len(schedule.slides(beyond=True))
+
+
+def test_the_pdf_with_notes_has_two_pages_for_each_slide(tmp_path):
+    few = re.findall("^#+ ", (WRONG / "index.md").read_text("utf-8"), re.MULTILINE)  # to be quick
+    assert pages_of(tmp_path / "slides.pdf", notes=True, source=WRONG) == 2 * len(few)
+
+
+def pages_of(file, **options):
     if deck.find_browser() is None:
         pytest.skip("no Chromium, Chrome or Edge: no PDF is printed here")
-    deck.pdf(tmp_path / "slides.pdf", notes)
-    pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "slides.pdf").read_bytes())
-    assert len(pages) == len(schedule.slides(beyond=True)) * (2 if notes else 1)
+    deck.pdf(file, **options)
+    return len(re.findall(rb"/Type\s*/Page\b", file.read_bytes()))
 
 
 @pytest.mark.parametrize(("version", "whole"), [("minutes", 180), ("short", 90)])
