@@ -49,9 +49,9 @@ def main():
 
 
 CURES = {
-    13: "Nothing was changed. Make the folder writable, or copy it to a place of your own.",
-    28: "Nothing was changed. Free some space on the disk, then try again.",
-    30: "Nothing was changed. Copy the folder to a place of your own, and try again there.",
+    13: "Nothing of yours is lost. Make the folder writable, or copy it to a place of your own.",
+    28: "Nothing of yours is lost. Free some space on the disk, then try again.",
+    30: "Nothing of yours is lost. Copy the folder to a place of your own, and try again there.",
 }
 
 
@@ -251,7 +251,7 @@ def verify():
     for module in (
         "ruff format --check .",
         "ruff check .",
-        "pytest --solutions --maxfail=20 -n 4 --dist loadgroup",
+        "pytest --solutions --maxfail=20 -n 4",
     ):
         console.print(f"\n{module}", style="bold")
         failed += subprocess.call([sys.executable, "-m", *module.split()], cwd=TOP) != 0

@@ -197,7 +197,7 @@ def test_a_full_disk_changes_nothing(room):
     write(room.app(2), OWN)
     said = room.run("reset 2", "-c", FULL)
     assert said.returncode == 2
-    assert re.search("No space left.*\nNothing was changed. Free some space", said.stderr)
+    assert re.search("No space left.*\nNothing of yours is lost. Free some space", said.stderr)
     assert text(room.app(2)) == OWN
     room.says("reset 2")
     assert [text(path) for path in room.kept(2)] == [OWN]

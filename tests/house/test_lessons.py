@@ -11,7 +11,6 @@ import sys
 import textwrap
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -72,19 +71,13 @@ def in_place(block, whole):
 # without a command shows lines of the server's terminal.
 
 
-@pytest.fixture(scope="module")  # and in one process: see the mark below
-def replays():
-    """The replay of every page, under way: they mostly wait for the slow work."""
-    if sys.platform == "win32" or not (shutil.which("bash") and shutil.which("curl")):
-        pytest.skip("Replaying the lessons takes bash, curl and POSIX signals.")
-    with ThreadPoolExecutor(len(PAGES)) as pool:
-        yield {page: pool.submit(replay, page) for page in PAGES.values()}
-
-
-@pytest.mark.xdist_group("replays")
+@pytest.mark.skipif(
+    sys.platform == "win32" or not (shutil.which("bash") and shutil.which("curl")),
+    reason="Replaying the lessons takes bash, curl and POSIX signals.",
+)
 @every_page
-def test_quoted_commands_print_what_is_quoted(replays, page):
-    assert replays[page].result() == []
+def test_quoted_commands_print_what_is_quoted(page):
+    assert replay(page) == []
 
 
 def replay(page):

@@ -4,9 +4,11 @@ python -m tests.house.watching [--saves 20] [step ...]
 """
 
 import argparse
+import contextlib
 import os
 import queue
 import re
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -74,7 +76,12 @@ class Watching:
         os.write(self._ours, keys.encode())
 
     def end(self):
-        self.process.kill()
+        """End it, and a server that it may have started."""
+        if os.name == "nt":
+            self.process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
