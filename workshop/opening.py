@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import click
 
-from workshop import setup
+from workshop import deck, setup
 from workshop.arguments import step_argument
 from workshop.progress import CACHE
 from workshop.screen import aside, console
@@ -28,15 +28,22 @@ def lab(step):
 
 @click.command()
 @click.option("--open/--no-open", "show", default=True, help="Open the browser, or not.")
-def slides(show):
-    """Build the slides and serve them on this computer, until Ctrl-C."""
-    source, built = there(TOP / "slides"), CACHE / "slides"
+@click.option("--html", metavar="DIR", help="Write them into a folder, to open without a server.")
+@click.option("--pdf", metavar="FILE", help="Print them, a page for each; it takes a Chromium.")
+@click.option("--notes", is_flag=True, help="With --pdf: after each slide a page with its notes.")
+def slides(show, html, pdf, notes):
+    """Build the slides and serve them on this computer, until Ctrl-C. S: the speaker's view."""
+    if notes and not pdf:
+        raise click.UsageError("--notes is for --pdf FILE. Elsewhere, press S to see the notes.")
     setup.ensure("core", "slides")
     with aside.status("Building the slides …"):
-        command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "revealjs"]
-        done = subprocess.run([*command, str(source), str(built)], cwd=TOP)
-    if done.returncode:
-        raise click.ClickException("The slides could not be built. The lines above say why.")
+        built = deck.html(html or CACHE / "slides").parent
+        if pdf:
+            deck.pdf(pdf, notes)
+    if html or pdf:
+        written = [path for path in (html and built / "index.html", pdf) if path]
+        console.print("\n".join(f"The slides are in {path}" for path in written), markup=False)
+        return
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *arguments):

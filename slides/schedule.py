@@ -1,0 +1,107 @@
+"""The schedule, from the minutes that stand on the slides.
+
+    python3 slides/schedule.py
+
+This writes it into slides/INSTRUCTOR.md, for half a day and for 90 minutes.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+GUIDE = HERE / "INSTRUCTOR.md"
+
+
+@dataclass(frozen=True)
+class Slide:
+    """A slide: its file and title, its minutes in half a day and in 90 minutes, its notes."""
+
+    file: str
+    title: str
+    minutes: int
+    short: int
+    typing: bool
+    notes: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of the schedule: what it is, when it begins and ends, minutes of typing in it."""
+
+    title: str
+    begin: int
+    end: int
+    typing: int
+
+
+def slides(beyond=False):
+    """The slides of the class, in order; if beyond, also those of the steps after it."""
+    text = (HERE / "index.md").read_text(encoding="utf-8")
+    text = text if beyond else text.partition("<!-- Beyond the class -->")[0]
+    files = re.findall(r"^```\{include\} (\S+)$", text, re.MULTILINE)
+    return [slide for file in ("index.md", *files) for slide in slides_of(HERE / file)]
+
+
+def slides_of(path):
+    """The slides of a file. A slide is a heading, and has a block of notes."""
+    for text in re.split(r"^##? ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        title, _, rest = text.partition("\n")
+        notes = re.search(r"^:::\{notes\}\n(.*?)^:::$", rest, re.MULTILINE | re.DOTALL)[1]
+        minutes = dict(re.findall(r"^:(minutes|short): (\d+)$", notes, re.MULTILINE))
+        long = int(minutes["minutes"])
+        short = int(minutes.get("short", long))
+        yield Slide(path.name, title, long, short, "\n:typing:\n" in notes, notes)
+
+
+def schedule(version):
+    """The parts of the class, in order. version: "minutes", half a day; or "short", 90 minutes."""
+    now, parts = 0, []
+    for slide in slides():
+        minutes = getattr(slide, version)
+        title = slide.title if slide.title == "Break" else title_of(slide.file)
+        typing = minutes if slide.typing else 0
+        if minutes and parts and parts[-1].title == title:
+            parts[-1] = Part(title, parts[-1].begin, now + minutes, parts[-1].typing + typing)
+        elif minutes:
+            parts.append(Part(title, now, now + minutes, typing))
+        now += minutes
+    return parts
+
+
+def title_of(file):
+    """What a file is about: its first heading. The slide before the first file is its welcome."""
+    name = "00_opening.md" if file == "index.md" else file
+    return (HERE / name).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
+def longest_listening(version):
+    """The longest time for which the learners neither type nor have a break, in minutes."""
+    longest = now = 0
+    for slide in slides():
+        now = 0 if slide.typing or slide.title == "Break" else now + getattr(slide, version)
+        longest = max(longest, now)
+    return longest
+
+
+def table(version):
+    """The schedule as a table in Markdown."""
+    rows = ["| from | to | | minutes | of them typing |", "| --- | --- | --- | --- | --- |"]
+    for part in schedule(version):
+        minutes = part.end - part.begin
+        begin, end = (f"{m // 60}:{m % 60:02}" for m in (part.begin, part.end))
+        rows.append(f"| {begin} | {end} | {part.title} | {minutes} | {part.typing or ''} |")
+    return "\n".join(rows)
+
+
+def in_place(guide):
+    """The text of the guide, with the tables as they ought to be."""
+    for version in "minutes", "short":
+        begin, end = f"<!-- schedule: {version} -->\n", "<!-- /schedule -->"
+        before, old = guide.split(begin)
+        guide = before + begin + table(version) + "\n" + old[old.index(end) :]
+    return guide
+
+
+if __name__ == "__main__":
+    GUIDE.write_text(in_place(GUIDE.read_text(encoding="utf-8")), encoding="utf-8")
