@@ -13,6 +13,8 @@ import time
 import webbrowser
 
 import click
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from workshop import checks, setup
 from workshop.screen import COMMAND, WINDOWS, aside, console
@@ -47,12 +49,14 @@ def venv():
 
 
 def packages():
-    pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)", setup.PINS.read_text(encoding="utf-8"), re.M))
+    lines = setup.PINS.read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if line[:1].isalnum()]
+    pinned = {pin.name: pin.specifier for pin in pins if not pin.marker or pin.marker.evaluate()}
     wrong = []
     for distribution in importlib.metadata.distributions():
-        name = re.sub(r"[-_.]+", "-", distribution.name).lower()
-        if pins.get(name, distribution.version) != distribution.version:
-            wrong.append(f"{name} {distribution.version}")
+        wanted = pinned.get(canonicalize_name(distribution.name))
+        if wanted is not None and not wanted.contains(distribution.version):
+            wrong.append(f"{distribution.name} {distribution.version}")
     if wrong:
         raise Problem(
             f"Another version than the workshop's: {', '.join(wrong)}.",
