@@ -54,9 +54,9 @@ def packages():
     pinned = {pin.name: pin.specifier for pin in pins if not pin.marker or pin.marker.evaluate()}
     wrong = []
     for distribution in importlib.metadata.distributions():
-        wanted = pinned.get(canonicalize_name(distribution.name))
-        if wanted is not None and not wanted.contains(distribution.version):
-            wrong.append(f"{distribution.name} {distribution.version}")
+        name = canonicalize_name(distribution.name)
+        if name in pinned and not pinned[name].contains(distribution.version):
+            wrong.append(f"{name} {distribution.version}")
     if wrong:
         raise Problem(
             f"Another version than the workshop's: {', '.join(wrong)}.",

@@ -595,7 +595,7 @@ def test_the_cleaner_survives_an_error(site):
     site.clock.advance(KEEP + 1)
     expect_forgotten(site, location, "A sweep failed, once")
     expect(
-        "the clock failed once" in site.printed(),
+        site.happenings.until(lambda: "the clock failed once" in site.printed()),
         "A sweep failed, and nothing was logged about it.",
         "Whoever runs the app does not learn that something is wrong.",
         "app.logger.exception(...) where the error is caught.",
