@@ -9,13 +9,15 @@ import contextlib
 import gc
 import json
 import os
+import threading
 
 import pytest
 
 with contextlib.suppress(ImportError, ValueError, OSError):  # some systems have no such limit
     import resource
 
-    resource.setrlimit(resource.RLIMIT_DATA, (2 * 2**30, 2 * 2**30))  # bytes
+    threading.stack_size(4 * 2**20)  # bytes; Python 3.13 keeps the stacks of many ended threads
+    resource.setrlimit(resource.RLIMIT_DATA, (3 * 2**30, 3 * 2**30))
 
 # Before pytest captures both for the checks. What pytest itself prints goes to stderr.
 asked = os.fdopen(os.dup(0), encoding="ascii")
