@@ -15,6 +15,11 @@ from workshop.steps import TOP
 
 STUCK = 12  # seconds in one check; each wait in a check gives up before
 
+ENVIRONMENT = {
+    "PYTHONUTF8": "1",
+    "PYTHONDONTWRITEBYTECODE": "",  # what is compiled once need not be at each check
+}
+
 # Ctrl-C in the terminal is for the command, which ends these processes itself.
 OF_ITS_OWN = {"process_group": 0}
 if sys.platform == "win32":
@@ -54,6 +59,7 @@ class Run:
         self._answers = answers
         self._inbox = queue.SimpleQueue()  # pairs of a process and what it told; None at its end
         command = [sys.executable, "-m", "pytest", str(step.checks), "-p", "workshop.reporter"]
+        command += ["--disable-plugin-autoload"]  # whatever else is installed, the checks are these
         command += [f"--answers={answers}", f"--override-ini=faulthandler_timeout={STUCK}"]
         command += ["--override-ini=faulthandler_exit_on_timeout=true", *options]
         self._processes = [Process(command, self._inbox) for _ in range(processes)]
@@ -116,7 +122,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env={**os.environ, "PYTHONUTF8": "1"},
+            env=os.environ | ENVIRONMENT,
             **OF_ITS_OWN,
         )
         threading.Thread(target=self._read, args=[inbox], daemon=True).start()
