@@ -3,7 +3,7 @@
 For each step: the wrong answers that fail their checks and get their name, the right ones that
 pass, and the mutants that the checks kill. A mutant is a solution with one small change, made by
 Cosmic Ray. One that lives has to be listed in mutants.toml, with the reason why it breaks no
-promise. It takes half an hour, and the packages of the group `proof`.
+promise. It takes half an hour, and at first it installs the packages that it needs.
 """
 
 import shutil
@@ -19,6 +19,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from workshop import setup
 from workshop.steps import STEPS, TOP
 
 LISTED = tomllib.loads((TOP / "tests" / "mutants.toml").read_text(encoding="utf-8"))
@@ -26,7 +27,7 @@ CONFIG = """\
 [cosmic-ray]
 module-path = "solutions/{room}/app.py"
 timeout = 120.0  # seconds for all checks of a step; a mutant that takes longer counts as killed
-test-command = '''"{python}" -m pytest -x -q --solutions tests/step_{room}
+test-command = '''"{python}" -m pytest -x -q --disable-plugin-autoload --solutions tests/step_{room}
     tests/house/test_steps.py::test_a_solution_runs_by_itself[{room}]'''
 distributor.name = "local"
 """
@@ -78,6 +79,7 @@ def changed(diff):
 
 def main(numbers):
     """Print the table, and the mutants that live and are not listed; return the exit status."""
+    setup.ensure("core", "verify", "proof")
     steps = [step for step in STEPS if not numbers or step.number in numbers]
     answers = Answers()
     rooms = " or ".join(step.room for step in steps)

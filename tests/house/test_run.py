@@ -1,5 +1,6 @@
 """run: lines to paste that do the same in three ways, and what happens, as it happens."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -71,6 +72,9 @@ def serve():
 
     yield serve
     for served in started:
+        if sys.platform != "win32":  # its child too, which serves
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(served.process.pid, signal.SIGKILL)
         served.process.kill()
         served.process.wait()
 
