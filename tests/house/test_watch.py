@@ -6,21 +6,9 @@ import sys
 
 import pytest
 
-from tests.house.room import Room
 from tests.house.watching import VERDICT, Watching
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="It takes a pseudo-terminal.")
-
-
-@pytest.fixture(scope="module")
-def one_room(tmp_path_factory):
-    return Room(tmp_path_factory.mktemp("watched"))
-
-
-@pytest.fixture
-def room(one_room):
-    one_room.tidy()
-    return one_room
 
 
 @pytest.fixture
