@@ -58,11 +58,13 @@ EVERYTHING = (
     "an_unknown_task_is_404 a_task_may_end_before_its_request "
     "no_method_on_a_status_address_starts_a_task sends_what_the_blocking_endpoint_would "
     "the_answer_can_be_read_again a_client_never_sees_a_traceback a_task_that_dies_is_finished "
-    "a_task_whose_teardown_fails_is_finished answers_with_the_path"
+    "a_task_whose_teardown_fails_is_finished a_task_whose_error_handler_fails_is_finished "
+    "answers_with_the_path"
 )
 PARITY = "sends_what_the_blocking_endpoint_would"
 GUESSED = "ids_cannot_be_guessed"
 UNKNOWN = "an_unknown_task_is_404"
+HANDLER = "a_task_whose_error_handler_fails_is_finished"
 
 
 def made_by(line):
@@ -128,7 +130,8 @@ MISTAKES = {
             ),
         ),
         f"{PARITY} the_202_says_where_to_ask the_location_holds_under_a_prefix "
-        "a_client_never_sees_a_traceback a_task_that_dies_is_finished answers_with_the_path",
+        "a_client_never_sees_a_traceback a_task_that_dies_is_finished answers_with_the_path "
+        f"{HANDLER}",
     ),
     "unknown-is-202": Mistake(
         ((LOOK, LOOK.replace("abort(404)", 'return "not yet", 202')),), UNKNOWN
@@ -176,21 +179,21 @@ MISTAKES = {
                 f"{ANSWER}",
             ),
         ),
-        PARITY,
+        f"{PARITY} {HANDLER}",
     ),
     "exception-not-caught": Mistake(
         (
             (CATCH, "    finally:\n        pass\n"),
             ONLY_WHEN_ALL_GOES_WELL,
         ),
-        f"{PARITY} a_client_never_sees_a_traceback a_task_that_dies_is_finished",
+        f"{PARITY} a_client_never_sees_a_traceback a_task_that_dies_is_finished {HANDLER}",
     ),
     "only-exception-caught": Mistake(
         (
             (CATCH, CATCH.replace("BaseException", "Exception")),
             ONLY_WHEN_ALL_GOES_WELL,
         ),
-        "a_task_that_dies_is_finished",
+        f"a_task_that_dies_is_finished {HANDLER}",
     ),
     "with-outside-the-try": Mistake(
         (
@@ -204,7 +207,7 @@ MISTAKES = {
 """,
             ),
         ),
-        "a_task_whose_teardown_fails_is_finished",
+        f"a_task_whose_teardown_fails_is_finished {HANDLER}",
     ),
     "exception-kept-as-it-is": Mistake(
         (

@@ -780,6 +780,19 @@ def test_a_task_whose_teardown_fails_is_finished(site):
     )
 
 
+def test_a_task_whose_error_handler_fails_is_finished(site):
+    """A task is finished, with 500, even if the app's own handler for 500 fails."""
+    site.app.register_error_handler(500, lambda error: fail())
+    answer = finished(site, site.work(lambda: 1 / 0))
+    expect(
+        answer.status_code == 500,
+        "The view divided by zero, the app's handler for 500 failed as well, and the task's "
+        f"address answered {answer.status}.",
+        "There is no answer left to keep, but the task is over: 500 Internal Server Error.",
+        "What is kept if an except block raises? The finally block needs something to keep.",
+    )
+
+
 # It ended in step 2, where nobody could ask. Here it comes back.
 @pytest.mark.parametrize("path", ["hello", "a/b", "été", ""])
 def test_answers_with_the_path(site, path):
