@@ -40,7 +40,7 @@ def site(request, caplog, capsys):
     room = request.path.parent.name.removeprefix("step_")
     path = (TOP / request.config.getoption("answers") / room / "app.py").resolve()
     shown = path.relative_to(TOP).as_posix() if path.is_relative_to(TOP) else str(path)
-    site = Site(path, shown, lambda: capsys.readouterr().err + caplog.text)
+    site = Site(path, shown, lambda: (capsys.readouterr().err, caplog.text))
     yield site
     site.close()
 

@@ -1,7 +1,9 @@
 """The learner's app on a real socket, and a client: both know when a request is truly over."""
 
 import contextlib
+import functools
 import http.client
+import importlib.metadata
 import threading
 from io import BytesIO
 
@@ -12,6 +14,9 @@ from werkzeug.urls import iri_to_uri
 
 from tests.expect import LIMIT, Broken
 from tests.learner import described
+
+# Each new server asks for Werkzeug's version, which takes as long as a request.
+importlib.metadata.version = functools.cache(importlib.metadata.version)
 
 
 class Server(ThreadedWSGIServer):

@@ -89,7 +89,7 @@ class Site:
         self.started = []  # every thread that the app's code has started since it was imported
         self._targets = []  # what the threads that requests have started were to call
         self.path, self._shown, self._read_printed = path, shown, printed
-        self._printed = ""
+        self._stderr, self._log, self._log_from = "", "", 0
         self.happenings = Happenings()
         self.clock = Clock(self.happenings)
         self._handlers = {each: signal.getsignal(each) for each in SIGNALS}
@@ -467,9 +467,14 @@ class Site:
         return self._server and threading.current_thread() in self._server.threads.values()
 
     def printed(self):
-        """All that the app has logged and written to stderr so far."""
-        self._printed += self._read_printed()
-        return self._printed
+        """All that the app has logged and written to stderr so far, or since forget_printed()."""
+        more, self._log = self._read_printed()
+        self._stderr += more
+        return self._stderr + self._log[self._log_from :]
+
+    def forget_printed(self):
+        self.printed()
+        self._stderr, self._log_from = "", len(self._log)
 
     def last_words(self):
         """A sentence with the last error that the app printed, to put behind another."""
