@@ -9,8 +9,11 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import contextmanager
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
+import flask
 import flask_restful
 
 from tests.clock import Clock
@@ -99,9 +102,12 @@ class Site:
         except BaseException:
             self._waits.close()
             raise
+        self._started_by_import = set(threading.enumerate())
         self.app = self.wsgi_app = self.module.app
         # TESTING alone would let a view's exception through to the server.
         self.app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
+        self._errors = []  # that no request has handled
+        flask.got_request_exception.connect(self._request_failed, self.app)
         self._excepthook, threading.excepthook = threading.excepthook, self._crashed
         self._start, threading.Thread.start = (
             threading.Thread.start,
@@ -246,6 +252,12 @@ class Site:
             "Keep the body as bytes, whatever is in them: request.get_data().",
             "json-demanded",
         )
+        if answer.status_code == 500 and self._errors and self.place(self._errors[-1]):
+            raise Broken(
+                f"In a request, {described(self._errors[-1])}{self.place(self._errors[-1])}.",
+                f"{what} was answered {answer.status}.",
+                "It came before the work: in what async_api's inner function does.",
+            )
         expect(
             answer.status_code == 202,
             f"{what} was answered {answer.status}.",
@@ -256,20 +268,23 @@ class Site:
         return answer
 
     def slept(self, exchange, number=1):
-        """Wait until the app has begun that many time.sleep(); return the last Sleep."""
-        sleeps = self.clock.sleeps
+        """Wait until requests have begun that many time.sleep(); return the last Sleep."""
+
+        def sleeps():
+            return [s for s in list(self.clock.sleeps) if s.thread not in self._started_by_import]
+
         self.happenings.until(
             lambda: (
-                len(sleeps) >= number
+                len(sleeps()) >= number
                 or self.crashes
                 or (exchange.over() and (exchange.wait().status_code != 202 or self.at_rest()))
             )
         )
-        if len(sleeps) < number and self.crashes:
+        if len(sleeps()) < number and self.crashes:
             raise self.crash(self.crashes[-1], "Its work ended before its time.")
-        if len(sleeps) < number:
+        if len(sleeps()) < number:
             raise self.no_work(exchange)
-        return sleeps[number - 1]
+        return sleeps()[number - 1]
 
     def no_work(self, exchange):
         """The Broken for a request to CatchAll that came to no sleep."""
@@ -520,6 +535,23 @@ class Site:
             busy[0].join(0.02)
         return busy
 
+    @contextmanager
+    def tasks_held_back(self):
+        """Until the block ends, no thread that a request starts begins to run."""
+        may_begin, start = threading.Event(), threading.Thread.start
+
+        def start_but_wait(thread):
+            if self.in_request_thread():
+                run = thread.run
+                thread.run = lambda: (may_begin.wait(), run())
+            start(thread)
+
+        with patch.object(threading.Thread, "start", start_but_wait):
+            try:
+                yield
+            finally:
+                may_begin.set()
+
     def lockstep(self, *functions):
         """Run functions at the same time, in step with each other; see Lockstep.run."""
         return Lockstep(self._code).run(*functions)
@@ -563,6 +595,9 @@ class Site:
             start(thread)
 
         return noting_start
+
+    def _request_failed(self, app, exception):
+        self._errors.append(exception)
 
     def _crashed(self, args):
         self._crashed_threads.append(args.thread)

@@ -140,3 +140,20 @@ def test_a_step_that_is_none_is_told_which_there_are():
     said = command("check", "9").stderr
     assert "There is no step 9. The steps are 1 to 6." in said
     assert "Traceback" not in said
+
+
+CHECKER = """
+import time
+from tests.process import start_python
+process = start_python("import time; print('here', flush=True); time.sleep(600)", stderr=None)
+print(process.stdout.readline(), end="", flush=True)
+time.sleep(600)
+"""
+
+
+def test_no_process_outlives_the_one_that_checks_it():
+    pipe = subprocess.PIPE
+    checker = subprocess.Popen([sys.executable, "-c", CHECKER], cwd=TOP, stdout=pipe, stderr=pipe)
+    assert checker.stdout.readline() == b"here\n"
+    checker.kill()
+    checker.communicate(timeout=60)  # the process writes to the same stderr: it ends with both

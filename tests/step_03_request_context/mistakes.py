@@ -31,7 +31,10 @@ CONTENT_TYPE = 'headers={**request.headers, "Content-Length": "", "Transfer-Enco
 
 NO_BODY = "the_task_reads_the_body each_task_sees_its_own_request catch_all_takes_a_post"
 MADE_UP = f"the_task_sees_the_request {NO_BODY}"
-NO_G = "g_comes_along each_task_sees_its_own_request what_a_task_puts_on_g_stays_in_the_task"
+NO_G = (
+    "g_comes_along g_is_as_the_request_had_it each_task_sees_its_own_request "
+    "what_a_task_puts_on_g_stays_in_the_task"
+)
 NO_REQUEST = (
     f"the_task_sees_the_request flask_knows_the_app_in_the_task {NO_BODY} "
     "teardown_functions_run_when_the_task_ends"
@@ -139,6 +142,7 @@ MISTAKES = {
         made_anew(f"{QUERY}, {HEADERS}, data=request.get_data()"), "the_task_reads_the_body"
     ),
     "g-not-copied": Mistake(((UPDATE, ""),), NO_G),
+    "g-kept-and-not-copied": Mistake((("dict(vars(g))", "vars(g)"),), "g_is_as_the_request_had_it"),
     "hooks-run-twice": Mistake(((G, "app.preprocess_request()"),), "g_comes_along"),
     "g-shared": Mistake(
         (
@@ -146,7 +150,7 @@ MISTAKES = {
             (FROM_HOOKS, "        the_g = g._get_current_object()\n"),
             (G, "app_ctx.g = the_g"),
         ),
-        "what_a_task_puts_on_g_stays_in_the_task",
+        "what_a_task_puts_on_g_stays_in_the_task g_is_as_the_request_had_it",
     ),
     "one-copy-for-all": Mistake(
         ((ENVIRON, f"        global environ\n{ENVIRON}"),), "each_task_sees_its_own_request"

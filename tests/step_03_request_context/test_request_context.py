@@ -318,24 +318,12 @@ def test_g_comes_along(site):
     )
 
 
-def test_each_task_sees_its_own_request(site, monkeypatch):
+def test_each_task_sees_its_own_request(site):
     """Of many tasks at once, each sees its own request, g and body."""
 
     @site.app.before_request
     def sign_in():
         g.user = request.headers["X-User"]
-
-    # No thread that a request starts begins before all requests are answered, so that whatever two
-    # tasks share is overwritten by then.
-    answered, start = threading.Event(), threading.Thread.start
-
-    def start_but_wait(thread):
-        if site.in_request_thread():
-            run = thread.run
-            thread.run = lambda: (answered.wait(), run())
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start_but_wait)
 
     def look():
         try:
@@ -346,15 +334,13 @@ def test_each_task_sees_its_own_request(site, monkeypatch):
 
     work = site.work(look)
     numbers = [str(n) for n in range(16)]
-    exchanges = [
-        site.start("POST", work.url, query_string={"n": n}, headers={"X-User": n}, data=n)
-        for n in numbers
-    ]
-    try:
+    with site.tasks_held_back():  # so that whatever two of them share is overwritten by then
+        exchanges = [
+            site.start("POST", work.url, query_string={"n": n}, headers={"X-User": n}, data=n)
+            for n in numbers
+        ]
         for exchange in exchanges:
             site.expect_202(exchange.wait(), f"POST {work.url}")
-    finally:
-        answered.set()
     site.call(work, 2)  # a pool may be too small for all at once
     work.release()
     site.call(work, len(numbers))
@@ -417,6 +403,32 @@ def test_what_a_task_puts_on_g_stays_in_the_task(site):
         "One thread changes what another one is reading.",
         "Copy what is on g. Do not give the same g, or the same context, to two threads.",
         "g-shared" if seen == ["eve", "ada"] else None,
+    )
+
+
+def test_g_is_as_the_request_had_it(site):
+    """What a teardown function takes off g at the request's end is still there for the task."""
+
+    @site.app.before_request
+    def sign_in():
+        g.user = "ada"
+
+    @site.app.teardown_request
+    def sign_out(error):
+        g.pop("user", None)
+
+    work = site.work(lambda: g.get("user"))
+    with site.tasks_held_back():
+        site.accepted(work)
+    work.release()
+    user = site.ended(site.call(work))
+    expect(
+        user == "ada",
+        f"A hook put 'ada' on g.user, a teardown function took it off after the request, and in "
+        f"the task, g.user was {user!r}.",
+        "vars(g) is the dict behind g itself. It goes on changing until its request is over.",
+        "dict(vars(g)), made in the request, is a copy that nobody else changes.",
+        "g-kept-and-not-copied" if user is None else None,
     )
 
 

@@ -54,7 +54,8 @@ POST = """\
 """
 
 EVERYTHING = (
-    "the_202_says_where_to_ask the_location_holds_under_a_prefix ids_cannot_be_guessed "
+    "the_202_says_where_to_ask the_record_is_there_before_the_task_begins "
+    "the_location_holds_under_a_prefix ids_cannot_be_guessed "
     "an_unknown_task_is_404 a_task_may_end_before_its_request "
     "no_method_on_a_status_address_starts_a_task sends_what_the_blocking_endpoint_would "
     "the_answer_can_be_read_again a_client_never_sees_a_traceback a_task_that_dies_is_finished "
@@ -99,7 +100,8 @@ MISTAKES = {
     ),
     "no-record-before-the-end": Mistake(
         ((RECORD, ""),),
-        "the_202_says_where_to_ask the_location_holds_under_a_prefix",
+        "the_202_says_where_to_ask the_record_is_there_before_the_task_begins "
+        "the_location_holds_under_a_prefix",
     ),
     "running-is-200": Mistake(
         (
@@ -110,7 +112,8 @@ MISTAKES = {
                 f"{ANSWER}",
             ),
         ),
-        "the_202_says_where_to_ask the_location_holds_under_a_prefix",
+        "the_202_says_where_to_ask the_record_is_there_before_the_task_begins "
+        "the_location_holds_under_a_prefix",
     ),
     "running-without-location": Mistake(
         (
@@ -129,7 +132,8 @@ MISTAKES = {
                 '        return {"status": state, "answer": str(answer[0])}\n',
             ),
         ),
-        f"{PARITY} the_202_says_where_to_ask the_location_holds_under_a_prefix "
+        f"{PARITY} the_202_says_where_to_ask the_record_is_there_before_the_task_begins "
+        "the_location_holds_under_a_prefix "
         "a_client_never_sees_a_traceback a_task_that_dies_is_finished answers_with_the_path "
         f"{HANDLER}",
     ),
@@ -140,6 +144,10 @@ MISTAKES = {
         ((LOOK, LOOK.replace("abort(404)", 'return {"error": "unknown task"}')),), UNKNOWN
     ),
     "unknown-is-500": Mistake(((LOOK, "        answer = tasks[task_id]\n"),), UNKNOWN),
+    "record-made-in-thread": Mistake(
+        ((RECORD, ""), (TASK, f"            tasks[task_id] = accepted\n{TASK}")),
+        "the_record_is_there_before_the_task_begins",
+    ),
     "record-after-start": Mistake(
         ((RECORD, ""), (START, f"{START}{RECORD}")), "a_task_may_end_before_its_request"
     ),

@@ -79,6 +79,24 @@ def test_the_202_says_where_to_ask(site):
     )
 
 
+def test_the_record_is_there_before_the_task_begins(site):
+    """Whoever asks before the task's thread has done anything is not told 404 either."""
+    work = site.work()
+    with site.tasks_held_back():
+        location = site.location(site.accepted(work))
+        early = site.send("GET", location)
+    site.call(work)
+    later = site.send("GET", location)
+    expect(
+        early.status_code == 202,
+        f"Before the thread had run its first line, the task's address answered {early.status}; "
+        f"when the view was at work, {later.status}.",
+        "A thread begins when the computer comes to it. On a busy one, the client is quicker.",
+        "Make the record in the request, before start().",
+        "record-made-in-thread" if (early.status_code, later.status_code) == (404, 202) else None,
+    )
+
+
 def not_told_to_wait(running, over, last_words):
     """The Broken for a running task's answer that is no 202, by what came once it was over."""
     seen = f"While the task runs, its address answers {running.status}"
@@ -575,7 +593,8 @@ def never_finished(site, call, expected, story):
             seen,
             "An exception ended the task before anything was put into its record. The client asks "
             "for ever.",
-            "Catch it in the task, and keep what app.handle_user_exception(error) makes of it.",
+            "Catch it in the task, and keep what app.handle_user_exception(error) makes of it. "
+            "What it raises again becomes a 500.",
             "exception-not-caught",
         )
     empty = not call.result or expected[2] in (b"", b"null\n")

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -11,6 +10,7 @@ import pytest
 
 from tests.expect import LIMIT, Broken, expect
 from tests.learner import described, described_value
+from tests.process import start_python
 from tests.step_04_status.test_status import *  # noqa: F403
 
 KEEP = 5 * 60  # seconds
@@ -146,6 +146,13 @@ def expect_status(site, location, status, saw, means, look, name=None):
 
 def test_a_task_is_forgotten_five_minutes_after_its_end(site):
     """A task that ended more than five minutes ago is gone after a sweep: its address is 404."""
+    configured = site.app.config.get("KEEP_SECONDS", KEEP)
+    expect(
+        configured == KEEP,
+        f'app.config["KEEP_SECONDS"] is {described_value(configured)}.',
+        "Who runs the app may set it to anything. Until then, an answer is kept for five minutes.",
+        "It is 5 * 60 in the lesson. Did you change it to try something?",
+    )
     work = site.work()
     old = [finish(site, work), finish(site, work)]
     site.clock.advance(KEEP + 1)
@@ -714,12 +721,7 @@ print("The main thread ends.", flush=True)
 
 def test_the_cleaner_does_not_hold_the_process(site):
     """A process whose main thread ends is not held open by the cleaner."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE_ONCE, site.path.parent],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = start_python(SERVE_ONCE, site.path.parent, stderr=subprocess.STDOUT)
     printed = ""
     for line in process.stdout:
         printed += line

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from tests.expect import Broken, expect
 from tests.learner import described_value, load
+from tests.process import start_python
 from tests.step_05_cleanup.test_cleanup import *  # noqa: F403
 from tests.step_05_cleanup.test_cleanup import expect_no_errors
 
@@ -441,13 +442,7 @@ def serve_and_stop(site, signum, count, **config):
     The tasks are held back until the server has ended; with GRACE_SECONDS, for ever. The status is
     None if the process did not end.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, site.path.parent, str(int(signum)), str(count)]
-        + [json.dumps(config)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_python(SERVE, site.path.parent, int(signum), count, json.dumps(config))
     try:
         printed, errors = process.communicate(timeout=PROCESS_LIMIT)
     except subprocess.TimeoutExpired:
