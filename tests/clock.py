@@ -72,6 +72,8 @@ class Clock:
         return getattr(self, hand)
 
     def sleep(self, seconds):
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")
         with self._moved:
             sleep = Sleep(threading.current_thread(), seconds, self._steady + seconds)
             self.sleeps.append(sleep)

@@ -4,6 +4,7 @@ import http.client
 import importlib.util
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -234,3 +235,22 @@ def test_a_server_that_is_stopped_in_a_crowd_loses_nothing(serve, server, tmp_pa
     finished = done(tmp_path)
     assert finished == Counter(set(finished))  # none twice
     assert set(crowd.accepted) <= set(finished)  # none lost
+
+
+SWEEP = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from app import app, clean_old_tasks, ended, tasks
+app.config["KEEP_SECONDS"] = -1
+ended.extend((time.monotonic(), number) for number in range(1000))
+tasks.update((number, None) for number in range(1000))
+sleeps, time.sleep = [], lambda seconds: sleeps.append(seconds)
+clean_old_tasks()
+print(len(tasks), sleeps)
+"""
+
+
+def test_a_long_sweep_lets_requests_go_first():
+    """Python has another thread go on at a sleep; how long it takes otherwise, bench measures."""
+    command = [sys.executable, "-c", SWEEP, TOP / "solutions" / STEPS[5].room]
+    assert subprocess.check_output(command, text=True) == f"0 {[0] * 10}\n"
