@@ -35,12 +35,17 @@ def pytest_addoption(parser):
 
 
 @pytest.fixture
-def site(request, caplog, capsys):
+def kind_of_site():
+    return Site
+
+
+@pytest.fixture
+def site(kind_of_site, request, caplog, capsys):
     """The app of the step in whose folder the test was collected, imported afresh."""
     room = request.path.parent.name.removeprefix("step_")
     path = (TOP / request.config.getoption("answers") / room / "app.py").resolve()
     shown = path.relative_to(TOP).as_posix() if path.is_relative_to(TOP) else str(path)
-    site = Site(path, shown, lambda: (capsys.readouterr().err, caplog.text))
+    site = kind_of_site(path, shown, lambda: (capsys.readouterr().err, caplog.text))
     yield site
     site.close()
 

@@ -162,7 +162,8 @@ class Site:
         def method(self, *args, **kwargs):
             return work(*args, **kwargs)
 
-        view.__name__ = method.__name__ = name
+        view.__name__ = view.__qualname__ = method.__name__ = name
+        method.__qualname__ = f"{name}.method"
         served = method if resource else view
         if decorate:
             served = self.decorated(served)

@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import CompletionItem
 
-from workshop import progress
+from workshop import progress, setup
 from workshop.steps import STEPS
 
 
@@ -26,5 +26,14 @@ def the_current():
     return progress.current() or STEPS[-1]
 
 
-step_argument = click.argument("step", metavar="[N]", type=StepNumber(), default=the_current)
+def equipped(context, parameter, step):
+    """The step, once what it takes is installed."""
+    if not context.resilient_parsing:  # in which a shell asks what could come next
+        setup.ensure(*step.needs)
+    return step
+
+
+step_argument = click.argument(
+    "step", metavar="[N]", type=StepNumber(), default=the_current, callback=equipped
+)
 exact_step_argument = click.argument("step", metavar="N", type=StepNumber())

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 
+from workshop import setup
 from workshop.steps import TOP
 
 STUCK = 12  # seconds in one check; each wait in a check gives up before
@@ -56,6 +57,7 @@ class Run:
     """
 
     def __init__(self, step, answers="steps", *options, processes=1):
+        setup.ensure(*step.needs)
         self._answers = answers
         self._inbox = queue.SimpleQueue()  # pairs of a process and what it told; None at its end
         command = [sys.executable, "-m", "pytest", str(step.checks), "-p", "workshop.reporter"]

@@ -246,7 +246,7 @@ def setup_(everything, source, wheels, here):
 @commands.command()
 def verify():
     """Check everything that the workshop promises about itself. For whoever maintains it."""
-    setup.ensure("core", "verify", "notebooks", "slides")
+    setup.ensure(*setup.groups())
     failed = 0
     for module in (
         "ruff format --check .",

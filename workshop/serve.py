@@ -10,8 +10,10 @@ import sys
 import click
 
 from workshop.arguments import step_argument
+from workshop.progress import CACHE
 from workshop.screen import WINDOWS, console
 from workshop.steps import TOP, shown
+from workshop.worker import worker
 
 
 @click.command()
@@ -36,10 +38,24 @@ def run(step, port, solutions):
     console.print()
     flask = [sys.executable, "-m", "workshop.timeline", "--app", str(app)]
     flask += ["run", "--port", str(port), "--debug", "--no-debugger"]  # debug: again at every save
+    if step.needs:
+        environment = celery_environment()
+        with worker(app.parent, environment):
+            return subprocess.call(flask, cwd=TOP, env=environment)
     if not WINDOWS:
         os.chdir(TOP)
         os.execv(sys.executable, flask)
     return subprocess.call(flask, cwd=TOP)
+
+
+def celery_environment():
+    """The environment for Celery: over files, where REDIS_URL says nothing else."""
+    from workshop import files
+
+    redis = "REDIS_URL" in os.environ
+    where = "at REDIS_URL" if redis else "files in .workshop/celery"
+    console.print(f"A worker is started as well. Broker and result store are {where}.\n")
+    return {**os.environ, **({} if redis else files.environment(CACHE / "celery"))}
 
 
 def curls(step, port):

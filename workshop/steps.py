@@ -25,6 +25,11 @@ class Step:
         return self.number > 5
 
     @property
+    def needs(self):
+        """The dependency groups that it takes, beyond the core."""
+        return [self.slug] if self.slug == "celery" else []
+
+    @property
     def app(self):
         return TOP / "steps" / self.room / "app.py"
 
@@ -53,6 +58,7 @@ STEPS = (
     Step(4, "status", "Where to ask", 40),
     Step(5, "cleanup", "Forgetting", 35),
     Step(6, "limits", "Only what it can finish", 40),
+    Step(7, "celery", "In other processes", 50),
 )
 
 

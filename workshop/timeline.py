@@ -13,6 +13,7 @@ request that waits for its answer, or a task at work:
 """
 
 import concurrent.futures.thread
+import os
 import sys
 import threading
 import time
@@ -144,5 +145,7 @@ def write(line):
 
 
 if __name__ == "__main__":
+    if "WORKSHOP_FILES" in os.environ:
+        import workshop.files  # noqa: F401
     observe(Timeline(write))
     main()

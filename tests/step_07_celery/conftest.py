@@ -1,0 +1,61 @@
+"""The site of step 7: one whose Celery talks to the broker in broker.py, whatever its app says."""
+
+from contextlib import contextmanager
+
+import celery._state
+import pytest
+
+from tests.expect import Broken
+from tests.learner import load
+from tests.site import Site
+from tests.step_07_celery.broker import ENVIRONMENT, Broker
+
+FINALIZERS = celery._state._on_app_finalizers  # put each task into each app that is made later
+CELERYS_OWN = set(FINALIZERS)
+
+
+@contextmanager
+def tasks_of_its_own():
+    """Let the Celery apps that are made here have their own tasks, and no earlier module's."""
+    FINALIZERS.intersection_update(CELERYS_OWN)
+    yield
+    for app in celery._state._get_active_apps():
+        app.finalize(auto=True)
+    FINALIZERS.intersection_update(CELERYS_OWN)
+
+
+class CelerySite(Site):
+    """What a check works with; broker: what its app has sent."""
+
+    def __init__(self, *args):
+        self.broker = Broker()
+        self.broker.site = self
+        with tasks_of_its_own():
+            super().__init__(*args)
+
+    def another(self):
+        """Return the file imported once more, as another process does."""
+        with tasks_of_its_own():
+            return load(self.path, "app.py", self.clock.builtins())[0]
+
+    def works_in_request(self, work, exchange):
+        celery = getattr(self.module, "celery", None)
+        if celery and celery.conf.task_always_eager:
+            work.release()
+            exchange.wait()
+            return Broken(
+                "The view's work began in the process that serves the request, and in its thread.",
+                "task_always_eager has Celery call the task as a function. There is no message, no "
+                "worker and no waiting: the client waits for all of it.",
+                "It is a setting for tests, which then see nothing of what Celery does. Leave it "
+                "out.",
+                "always-eager",
+            )
+        return super().works_in_request(work, exchange)
+
+
+@pytest.fixture
+def kind_of_site(monkeypatch):
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    return CelerySite

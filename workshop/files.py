@@ -1,0 +1,120 @@
+"""A broker and a result store for Celery in a folder, to try step 7 where there is no Redis.
+
+Celery has two of its own, filesystem:// and file://. They write a file under its final name, so
+that a worker may take half a message, and a client who asks meanwhile find no answer. And they
+forget nothing.
+
+A process takes part that imports this module and has what environment() says in its environment.
+"""
+
+import contextlib
+import hashlib
+import os
+import time
+import uuid
+from pathlib import Path
+from queue import Empty
+
+from celery.backends.base import KeyValueStoreBackend
+from kombu.transport import TRANSPORT_ALIASES, virtual
+from kombu.utils import json
+from kombu.utils.encoding import ensure_bytes
+
+
+def environment(folder):
+    """The environment variables that have Celery use this folder, whatever an app has set."""
+    return {
+        "CELERY_BROKER_URL": "files://",
+        "CELERY_RESULT_BACKEND": "workshop.files.Store://",
+        "WORKSHOP_FILES": str(folder),
+    }
+
+
+def room(name):
+    """A folder in that folder."""
+    path = Path(os.environ["WORKSHOP_FILES"], name)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def write(path, content, until=None):
+    """Write a file that has its name only once it is whole. until: its time of change."""
+    unfinished = path.with_name(f".{uuid.uuid4().hex}")
+    unfinished.write_bytes(content)
+    if until:
+        os.utime(unfinished, (until, until))
+    os.replace(unfinished, path)
+
+
+class Channel(virtual.Channel):
+    """Messages are files. Whoever can rename one has it; a worker that is killed takes it along."""
+
+    def _put(self, queue, message, **kwargs):
+        name = f"{time.time_ns()}-{uuid.uuid4().hex}"
+        write(room(queue) / name, json.dumps(message).encode())
+
+    def _get(self, queue):
+        for path in self._waiting(queue):
+            taken = path.with_name(f".{path.name}")
+            with contextlib.suppress(OSError):  # somebody else was faster
+                path.rename(taken)
+                content = taken.read_bytes()
+                taken.unlink()
+                return json.loads(content)
+        raise Empty
+
+    def _size(self, queue):
+        return len(self._waiting(queue))
+
+    def _purge(self, queue):
+        waiting = self._waiting(queue)
+        for path in waiting:
+            path.unlink(missing_ok=True)
+        return len(waiting)
+
+    def _waiting(self, queue):
+        return sorted(room(queue).glob("[0-9]*"))
+
+
+class Transport(virtual.Transport):
+    Channel = Channel
+    polling_interval = 0.1  # seconds
+    driver_type = driver_name = "files"
+
+    def driver_version(self):
+        return "1"
+
+
+TRANSPORT_ALIASES["files"] = "workshop.files:Transport"  # kombu's table of URLs
+
+
+class Store(KeyValueStoreBackend):
+    """Results are files. Their time of change is the time until which they are kept."""
+
+    supports_autoexpire = True
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for path in room("results").iterdir():
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < time.time() - 60:
+                    path.unlink()
+
+    def _path(self, key):
+        return room("results") / hashlib.sha256(ensure_bytes(key)).hexdigest()
+
+    def get(self, key):
+        try:
+            with self._path(key).open("rb") as file:
+                return file.read() if os.fstat(file.fileno()).st_mtime > time.time() else None
+        except FileNotFoundError:
+            return None
+
+    def mget(self, keys):
+        return [self.get(key) for key in keys]
+
+    def set(self, key, value):
+        write(self._path(key), ensure_bytes(value), time.time() + self.expires)
+
+    def delete(self, key):
+        self._path(key).unlink(missing_ok=True)
