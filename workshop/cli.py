@@ -152,7 +152,10 @@ def compare_(step, spoil):
 @commands.command()
 @exact_step_argument
 def reset(step):
-    """Put the starter of step N in place again. Your file is kept, and `undo` brings it back."""
+    """Put the starter of step N in place again. `undo` brings yours back.
+
+    Your file is kept beside it, with the date in its name.
+    """
     saved = answers.reset(step)
     hints.forget(step)
     if not saved:
@@ -160,38 +163,55 @@ def reset(step):
         return
     console.print(f"{shown(step.app)} is the starter again.")
     show_kept(saved)
+    console.print(f"To take this back: {COMMAND} undo")
 
 
 @commands.command("catch-up")
 @exact_step_argument
 def catch_up(step):
-    """Begin with step N: every step before it that is not green gets the solution.
+    """Begin with step N: each one before it is green, or gets our solution.
 
     What you wrote is kept, and `undo` brings it back. Step N itself stays as it is.
     """
     with aside.status("Checking …"):
-        saved = answers.catch_up(step)
+        changed, saved = answers.catch_up(step)
+    for other in changed:
+        console.print(f"Step {other.number} has our solution now: {shown(other.app)}")
     console.print(f"All steps before step {step.number} are green.")
     show_kept(saved)
+    if saved:
+        console.print(f"To take this back: {COMMAND} undo")
     console.print(f"Next: {shown(step.lesson)}")
 
 
 @commands.command()
-def undo():
-    """Take back the last reset or catch-up (or undo)."""
-    back, saved = answers.undo()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def undo(file):
+    """Take back the last reset or catch-up, then the one before it.
+
+    With FILE, put that kept file back in place as app.py. Whatever you wrote since is kept too.
+    """
+    every = {path: step for step in STEPS for path in answers.kept(step)}
+    if file and file.resolve() not in every:
+        raise click.UsageError(f"{file} is not a file that reset, catch-up or undo has kept.")
+    back = {every[file.resolve()]: file.resolve()} if file else answers.last()
     if not back:
-        raise click.ClickException("There is nothing to take back.")
-    for path in back:
-        console.print(f"{shown(path)} is again what it was before.")
+        left = "".join(f"\n  {COMMAND} undo {shown(path)}" for path in every)
+        offer = f"\nWhat an undo has put aside comes back by:{left}" if left else ""
+        raise click.ClickException(f"There is nothing to take back.{offer}")
+    path = next(iter(back.values()))
+    console.print(f"Takes back {answers.reason(path)} of {answers.minute(path)}:")
+    saved = answers.undo(back)
+    for step in back:
+        console.print(f"{shown(step.app)} is again what it was before that.")
     show_kept(saved)
+    for path in saved:
+        console.print(f"To have that again: {COMMAND} undo {shown(path)}")
 
 
 def show_kept(saved):
     for path in saved:
         console.print(f"What was there is kept as {shown(path)}")
-    if saved:
-        console.print(f"To take this back: {COMMAND} undo")
 
 
 for command in watch, serve.run, opening.lab, opening.slides, doctor:

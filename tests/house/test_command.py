@@ -86,13 +86,49 @@ def test_reset_keeps_what_was_there_and_undo_brings_it_back(room):
     (kept,) = room.kept(2)
     assert text(kept) == OWN
     assert f"kept as steps/02_thread/{kept.name}" in said
-    assert re.fullmatch(r"app\.\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.py", kept.name)
+    assert re.fullmatch(r"app\.\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.reset-2\.py", kept.name)
 
-    room.says("undo")
+    assert re.search(
+        r"Takes back reset 2 of \d{4}-\d\d-\d\d \d\d:\d\d: steps/02", room.says("undo")
+    )
     assert text(room.app(2)) == OWN
-    room.says("undo")  # which can be taken back as well
-    assert text(room.app(2)) == starter
-    assert [text(path) for path in room.kept(2)] == [OWN]
+    assert room.kept(2) == [], "nothing of the learner's was there instead"
+
+
+def test_undo_goes_back_one_action_after_the_other(room):
+    write(room.app(4), OWN)
+    room.says("reset 4")
+    room.says("catch-up 5")
+    assert text(room.app(4)) == text(room.solution(4))
+    write(room.app(4), "written since")
+    said = room.says("undo")
+    assert "Takes back catch-up 5" in said
+    assert text(room.app(4)) == text(STEPS[3].starter)
+    assert "Takes back reset 4" in room.says("undo")
+    assert text(room.app(4)) == OWN
+
+    (since,) = room.kept(4)
+    assert text(since) == "written since"
+    assert since.name in room.says("undo", 2), "the file that nothing takes back is named"
+    assert f"undo steps/04_status/{since.name}" in said
+    room.says(f"undo steps/04_status/{since.name}")
+    assert text(room.app(4)) == "written since"
+    assert [text(path) for path in room.kept(4)] == [OWN]
+
+
+def test_undo_of_a_file_that_was_not_kept(room):
+    assert "is not a file that" in room.says("undo steps/04_status/app.py", 2)
+
+
+def test_a_clock_that_is_set_back_leaves_the_order_of_actions(room):
+    later = room.app(2).with_name("app.2999-12-31_23-59-59.reset-2.py")
+    write(later, "first")
+    for own in "second", "third":
+        write(room.app(2), own)
+        room.says("reset 2")
+    for own in "third", "second", "first":
+        room.says("undo")
+        assert text(room.app(2)) == own
 
 
 def test_two_resets_within_a_second_keep_two_files(room):
@@ -145,19 +181,32 @@ cli.main()
 """
 
 
-@pytest.mark.parametrize("typed", ["reset 2", "catch-up 4", "undo"])
+@pytest.mark.parametrize("typed", ["reset 2", "catch-up 4"])
 @pytest.mark.parametrize("moment", range(4))
 def test_killed_at_any_moment_nothing_is_lost_and_the_next_try_works(room, typed, moment):
     write(room.app(2), OWN)
-    if typed == "undo":
-        room.says("reset 2")
-        write(room.app(2), "written since")
     room.run(typed, "-c", KILLED, str(moment))
-    there = [text(room.app(2)), *map(text, room.kept(2))]
-    assert OWN in there
-    assert typed != "undo" or "written since" in there
+    assert OWN in [text(room.app(2)), *map(text, room.kept(2))]
     room.says(typed)
     assert OWN in [text(room.app(2)), *map(text, room.kept(2))]
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_an_undo_that_is_killed_is_finished_by_the_next(room, moment):
+    own = {number: f"{OWN}{number}" for number in (1, 2)}
+    for number in own:  # as a catch-up has left them
+        kept = room.app(number).with_name("app.2026-11-22_22-06-03.catch-up-3.py")
+        write(kept, own[number])
+        write(room.app(number), f"written since in {number}")
+    killed = room.run("undo", "-c", KILLED, str(moment))
+    assert killed.returncode == 9
+    for number in own:
+        there = {text(room.app(number)), *map(text, room.kept(number))}
+        assert {own[number], f"written since in {number}"} <= there
+    room.says("undo")
+    assert {number: text(room.app(number)) for number in own} == own
+    for number in own:
+        assert f"written since in {number}" in map(text, room.kept(number))
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
