@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from workshop import answers, checks, hints, opening, progress, serve, setup
-from workshop.arguments import exact_step_argument, step_argument
+from workshop.arguments import begun_step_argument, exact_step_argument, no_step, step_argument
 from workshop.doctor import doctor
 from workshop.screen import COMMAND, aside, console, show_comparison, show_hint, show_verdict
 from workshop.steps import STEPS, TOP, shown
@@ -36,6 +36,8 @@ def main():
     except click.exceptions.Abort:  # Ctrl-C
         status = 130
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and error.option_name[1:].isdigit():
+            error = click.UsageError(no_step(error.option_name), error.ctx)
         error.show()
         status = 2
     except BrokenPipeError:  # `... | head`: nobody reads on
@@ -65,7 +67,8 @@ Examples:
   {COMMAND} hint       stuck? the next hint
   {COMMAND} reset 3    the starter of step 3 again; yours is kept
 \b
-Without N, a command means the step that you are at.
+Without N, a command means the step that you are at. compare means the last
+one that you have begun. reset and catch-up want the number.
 \b
 Exit status: 0 all is well; 1 a promise is broken, or something is amiss on this
 computer; 2 the command could not do what was asked; 130 ended by Ctrl-C.
@@ -95,6 +98,8 @@ def show_map():
         row = f"{mark}  {step.number}  {title}  {shown(step.app.parent)}{after}"
         console.print(row, style=style)
     console.print()
+    if here and here.beyond:
+        console.print("That was the class. What follows is for afterwards.\n")
     if here:
         console.print(f"Next: read {shown(here.lesson)}")
         console.print(f"      change {shown(here.app)}")
@@ -126,15 +131,16 @@ def check(step, solutions):
 @step_argument
 @click.option("--again", is_flag=True, help="Begin with the first hint once more.")
 def hint(step, again):
-    """Show the next hint of step N: a nudge first, nearly the answer last.
+    """Show the next hint of step N.
 
-    They are the hints of the step's lesson. If the checks know the mistake in your answer by name,
-    what they have to say about it comes first.
+    A nudge comes first, and nearly the answer last. They are the hints of the step's lesson. If the
+    checks know the mistake in your answer by name, what they have to say about it comes first.
     """
+    console.print(f"Step {step.number}, {step.title}\n", style="bold")
     with aside.status("Checking …"):
         verdict = progress.remembered(step) or progress.checked(step)
     if verdict.green and not again:
-        console.print(f"Step {step.number} is green. It needs no hint.")
+        console.print("It is green, and needs no hint.")
         return
     if again:
         hints.forget(step)
@@ -142,17 +148,23 @@ def hint(step, again):
 
 
 @commands.command("compare")
-@step_argument
+@begun_step_argument
 @click.option("--spoil", is_flag=True, help="Show the solution though your answer is not green.")
 def compare_(step, spoil):
-    """Show your answer to step N beside the solution, once it is green."""
+    """Show your answer to step N beside ours, once it is green.
+
+    Without N: the last step that you have begun.
+    """
     return show_comparison(step, spoil)
 
 
 @commands.command()
 @exact_step_argument
 def reset(step):
-    """Put the starter of step N in place again. Your file is kept, and `undo` brings it back."""
+    """Put the starter of step N in place again.
+
+    Your file is kept beside it, with the date in its name, and `undo` brings it back.
+    """
     saved = answers.reset(step)
     hints.forget(step)
     if not saved:
@@ -160,38 +172,56 @@ def reset(step):
         return
     console.print(f"{shown(step.app)} is the starter again.")
     show_kept(saved)
+    console.print(f"To take this back: {COMMAND} undo")
 
 
 @commands.command("catch-up")
 @exact_step_argument
 def catch_up(step):
-    """Begin with step N: every step before it that is not green gets the solution.
+    """Give each step before N that is not green our solution.
 
-    What you wrote is kept, and `undo` brings it back. Step N itself stays as it is.
+    So you can begin step N with everybody else. What you wrote is kept, and `undo` brings it back.
+    Step N itself stays as it is.
     """
     with aside.status("Checking …"):
-        saved = answers.catch_up(step)
+        changed, saved = answers.catch_up(step)
+    for other in changed:
+        console.print(f"Step {other.number} has our solution now: {shown(other.app)}")
     console.print(f"All steps before step {step.number} are green.")
     show_kept(saved)
+    if saved:
+        console.print(f"To take this back: {COMMAND} undo")
     console.print(f"Next: {shown(step.lesson)}")
 
 
 @commands.command()
-def undo():
-    """Take back the last reset or catch-up (or undo)."""
-    back, saved = answers.undo()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def undo(file):
+    """Take back the last reset or catch-up, then the one before it.
+
+    With FILE, put that kept file back in place as app.py. Whatever you wrote since is kept too.
+    """
+    every = {path: step for step in STEPS for path in answers.kept(step)}
+    if file and file.resolve() not in every:
+        raise click.UsageError(f"{file} is not a file that reset, catch-up or undo has kept.")
+    back = {every[file.resolve()]: file.resolve()} if file else answers.last()
     if not back:
-        raise click.ClickException("There is nothing to take back.")
-    for path in back:
-        console.print(f"{shown(path)} is again what it was before.")
+        left = "".join(f"\n  {COMMAND} undo {shown(path)}" for path in every)
+        offer = f"\nWhat an undo has put aside comes back by:{left}" if left else ""
+        raise click.ClickException(f"There is nothing to take back.{offer}")
+    path = next(iter(back.values()))
+    console.print(f"Takes back {answers.reason(path)} of {answers.minute(path)}:")
+    saved = answers.undo(back)
+    for step in back:
+        console.print(f"{shown(step.app)} is again what it was before that.")
     show_kept(saved)
+    for path in saved:
+        console.print(f"To have that again: {COMMAND} undo {shown(path)}")
 
 
 def show_kept(saved):
     for path in saved:
         console.print(f"What was there is kept as {shown(path)}")
-    if saved:
-        console.print(f"To take this back: {COMMAND} undo")
 
 
 for command in watch, serve.run, opening.lab, opening.slides, doctor:
@@ -201,9 +231,10 @@ for command in watch, serve.run, opening.lab, opening.slides, doctor:
 @commands.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell):
-    """Print what completes the commands in your shell, and makes `workshop` one word.
+    """Print what completes the commands in your shell.
 
     \b
+    It also makes `workshop` a command, short for the whole one.
     For this terminal, or in the file that your shell reads at its start:
       eval "$(python3 -m workshop completion bash)"
     """

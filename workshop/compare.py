@@ -1,11 +1,12 @@
-"""An answer beside the solution: the lines that differ, and a few around them."""
+"""An answer and the solution: the lines that differ, and a few around them."""
 
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, unified_diff
 
 from rich.table import Table
 from rich.text import Text
 
 AROUND = 3  # lines
+STYLES = {"-": "red", "+": "green", "@": "cyan"}  # of a patch's lines, by their first character
 
 
 def side_by_side(left, right, titles):
@@ -14,9 +15,7 @@ def side_by_side(left, right, titles):
     groups = list(SequenceMatcher(None, left, right, autojunk=False).get_grouped_opcodes(AROUND))
     if not groups:
         return None
-    table = Table(*titles, expand=True, show_lines=False, pad_edge=False)
-    for column in table.columns:
-        column.ratio, column.overflow = 1, "fold"
+    table = Table(*titles, pad_edge=False)
     for group in groups:
         for what, i, i_end, j, j_end in group:
             style = "" if what == "equal" else "yellow"
@@ -27,3 +26,9 @@ def side_by_side(left, right, titles):
                 table.add_row(Text(a, style), Text(b, style))
         table.add_section()
     return table
+
+
+def one_below_the_other(left, right, titles):
+    """The same as a patch, for where there is no room for two columns."""
+    lines = unified_diff(left.splitlines(), right.splitlines(), *titles, n=AROUND, lineterm="")
+    return Text("\n").join(Text(line, STYLES.get(line[:1], "")) for line in lines)

@@ -22,8 +22,15 @@ def hints(step):
 def hints_for(step, told):
     """The hint to a known mistake, if one was told; then those of the lesson."""
     mistake = told and told.get("Mistake")
-    own = [(f"Your answer shows: {mistake}", f"{told['Means']}\n\n{told['Look at']}")]
-    return (own if mistake else []) + hints(step)
+    if not mistake:
+        return hints(step)
+    own = f"{verbatim(told['Means'])}\n\n{verbatim(told['Look at'])}"
+    return [(f"Your answer shows: {mistake}", own), *hints(step)]
+
+
+def verbatim(text):
+    """Markdown that shows this text as it is, <path> and *args included."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 def next_hint(step, told):

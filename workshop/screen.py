@@ -1,5 +1,6 @@
 """What the commands show, and how: results on stdout, and what only explains a wait on stderr."""
 
+import re
 import sys
 import textwrap
 
@@ -25,10 +26,8 @@ def show_verdict(step, verdict):
     if verdict.green:
         console.print()
         console.print(f"Step {step.number} is green.", style="bold green")
-        following = after(step)
-        console.print(
-            f"Next: {shown(following.lesson)}" if following else "That was the last step."
-        )
+        console.print(what_follows(step))
+        console.print(f"Your answer beside ours: {COMMAND} compare {step.number}")
         return
     show_broken(verdict.told)
 
@@ -53,7 +52,14 @@ def show_hint(step, told):
         return
     title, text, left = found
     console.print(f"{title}\n", style="bold")
-    console.print(Markdown(text), soft_wrap=False)
+    parts = re.split(r"^(```.*?^```)$", text, flags=re.DOTALL | re.MULTILINE)
+    for number, part in enumerate(part for part in parts if part.strip()):
+        if number:
+            console.print()
+        if part.startswith("```"):  # to be pasted as it stands in the lesson: no line is broken
+            console.print(Text(part.partition("\n")[2].removesuffix("\n```"), "cyan"))
+        else:
+            console.print(Markdown(part), soft_wrap=False)
     more = f"{left} more" if left else "the last one"
     console.print(f"\n({more}; the hints are also in {shown(step.lesson)})")
 
@@ -65,17 +71,33 @@ def show_comparison(step, spoil=False):
             console.print(f"Step {step.number} is not green yet, and this would show the solution.")
             console.print(f"To see it all the same: {COMMAND} compare {step.number} --spoil")
             return 1
-    table = compare.side_by_side(
-        *(path.read_text(encoding="utf-8", errors="replace") for path in (step.app, step.solution)),
-        titles=[f"yours: {shown(step.app)}", f"ours: {shown(step.solution)}"],
-    )
-    console.print(table or f"{shown(step.app)} is the solution, word for word.", soft_wrap=False)
+    texts = [
+        path.read_text(encoding="utf-8", errors="replace") for path in (step.app, step.solution)
+    ]
+    titles = [f"yours: {shown(step.app)}", f"ours: {shown(step.solution)}"]
+    table = compare.side_by_side(*texts, titles)
+    if not table:
+        console.print(f"{shown(step.app)} is the solution, word for word.")
+    elif console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
+        console.print(compare.one_below_the_other(*texts, titles))
+    else:
+        console.print(table, soft_wrap=False)
     return 0
 
 
 def after(step):
     """The step that follows, or None."""
     return next((later for later in STEPS if later.number > step.number), None)
+
+
+def what_follows(step):
+    """What there is to do when this step is green, as a line."""
+    following = after(step)
+    if not following:
+        return "That was the last step."
+    if following.beyond and not step.beyond:
+        return f"That was the class. For afterwards: {shown(following.lesson)}"
+    return f"Next: {shown(following.lesson)}"
 
 
 def promises(number):

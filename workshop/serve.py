@@ -35,7 +35,7 @@ def run(step, port, solutions):
         console.print(f"\n  {way}")
         for line in lines:
             console.print(f"    {line}", markup=False)
-    console.print()
+    console.print("\nBelow, time runs down: ┬ a request or a task begins, │ goes on, ┴ ends.\n")
     flask = [sys.executable, "-m", "workshop.timeline", "--app", str(app)]
     flask += ["run", "--port", str(port), "--debug", "--no-debugger"]  # debug: again at every save
     if step.needs:

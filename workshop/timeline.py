@@ -14,6 +14,8 @@ request that waits for its answer, or a task at work:
 
 import concurrent.futures.thread
 import os
+import select
+import socket
 import sys
 import threading
 import time
@@ -92,8 +94,9 @@ def observe(timeline):
             serving.now = False
 
     def noted_response(handler, code, message=None):
+        reaches = "" if still_there(handler.connection) else ", but the client has gone"
         send_response(handler, code, message)
-        handler.answered = f"{int(code)} {HTTPStatus(int(code)).phrase.upper()}"
+        handler.answered = f"{int(code)} {HTTPStatus(int(code)).phrase.upper()}{reaches}"
 
     def noted_header(handler, name, value):
         send_header(handler, name, value)
@@ -112,6 +115,7 @@ def observe(timeline):
                 return function(*args, **kwargs)
             except BaseException as error:
                 end = f"died of {type(error).__name__}"
+                error.__traceback__ = error.__traceback__.tb_next  # without this file's line
                 raise
             finally:
                 timeline.end(key, f"{name} {end}")
@@ -137,6 +141,15 @@ def observe(timeline):
     WSGIRequestHandler.log_request = lambda *_: None  # the timeline has a line for each request
     threading.Thread.start = observed_start
     threading.Thread(target=timeline.tick, daemon=True).start()
+
+
+def still_there(connection):
+    """Whether the client has not closed its end before anything was sent to it."""
+    try:
+        read, _, _ = select.select([connection], [], [], 0)
+        return not read or bool(connection.recv(1, socket.MSG_PEEK))
+    except ConnectionError:
+        return False
 
 
 def write(line):

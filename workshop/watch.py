@@ -25,9 +25,10 @@ KEYS = "h hint · c compare · r run · n next step · q quit"
 @click.command()
 @step_argument
 def watch(step):
-    """Check step N at every save, within a second, until Ctrl-C or q.
+    """Check step N at every save, until Ctrl-C or q.
 
-    Without a terminal, it prints the same as plain lines, and takes no keys.
+    The verdict comes within about a second. A green step stays until you press n. Without a
+    terminal, it prints the same as plain lines, and takes no keys.
     """
     with Watch(step) as watching:
         watching.go_on()

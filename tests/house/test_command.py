@@ -40,6 +40,8 @@ def test_hints_come_one_at_a_time_and_are_those_of_the_lesson(room):
     assert len(folded) >= 3
     for title, hint in folded:
         said = room.run("hint 2").stdout
+        head, _, said = said.partition("\n\n")
+        assert head == "Step 2, Answer now, work on"
         assert said.startswith(f"{title}\n")
         assert words(hint) == words(said.removeprefix(title).rpartition("(")[0].replace("…", ""))
     assert "That was the last hint" in room.says("hint 2")
@@ -54,9 +56,24 @@ def test_a_known_mistake_gets_its_own_hint_first(room):
     assert "Hint 1" in room.says("hint 1")
 
 
+def test_a_mistake_s_own_hint_is_no_markdown(room):
+    write(room.app(1), text(room.solution(1)).replace("<path:path>", "<path>"))
+    assert "A placeholder such as <path> ends at the next slash." in room.says("hint 1")
+
+
+def test_code_in_a_hint_comes_out_as_it_stands_in_the_lesson(room):
+    hint = text(room.app(4).with_name("README.md")).rpartition("<details>")[2]
+    code = re.search(r"```python\n(.*)```", hint, re.DOTALL)[1]
+    assert max(map(len, code.splitlines())) > 80
+    room.says("hint 4")
+    said = [room.run("hint 4", COLUMNS="80").stdout for _ in range(3)]
+    assert f"\n\n{code}\n" in said[-1]
+    assert max(map(len, said[0].splitlines())) <= 80, "text is wrapped"
+
+
 def test_a_green_step_needs_no_hint(room):
     room.solve(2)
-    assert "It needs no hint" in room.says("hint 2")
+    assert "needs no hint" in room.says("hint 2")
 
 
 # compare
@@ -69,10 +86,28 @@ def test_compare_shows_the_solution_only_once_green(room):
     assert "@wraps(view)" in room.says("compare 2 --spoil")
 
     write(room.app(2), text(room.solution(2)).replace("accept", "inner"))
-    beside = room.run("compare 2").stdout
+    beside = room.run("compare 2", COLUMNS="200").stdout
     assert re.search(r"def inner\(.*def accept\(", beside)
     room.solve(2)
     assert "word for word" in room.says("compare 2")
+
+
+def test_compare_breaks_no_line_where_two_columns_have_no_room(room):
+    write(room.app(2), text(room.solution(2)).replace("accept", "inner"))
+    said = room.run("compare 2 --spoil", COLUMNS="80").stdout.splitlines()
+    for line in text(room.app(2)).splitlines():
+        if "inner" in line:
+            assert f"-{line}" in said
+            assert f"+{line.replace('inner', 'accept')}" in said
+
+
+def test_compare_without_a_number_shows_the_step_just_finished(room):
+    room.solve(1)
+    said = room.says("check 1")
+    assert re.search(r"Next: steps/02_thread/README\.md .*-m workshop compare 1", said)
+    assert "steps/01_blocking/app.py is the solution, word for word" in room.says("compare")
+    write(room.app(2), OWN)
+    assert "compare 2 --spoil" in room.says("compare", 1), "now step 2 is begun"
 
 
 # reset, catch-up, undo
@@ -86,13 +121,49 @@ def test_reset_keeps_what_was_there_and_undo_brings_it_back(room):
     (kept,) = room.kept(2)
     assert text(kept) == OWN
     assert f"kept as steps/02_thread/{kept.name}" in said
-    assert re.fullmatch(r"app\.\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.py", kept.name)
+    assert re.fullmatch(r"app\.\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.reset-2\.py", kept.name)
 
-    room.says("undo")
+    assert re.search(
+        r"Takes back reset 2 of \d{4}-\d\d-\d\d \d\d:\d\d: steps/02", room.says("undo")
+    )
     assert text(room.app(2)) == OWN
-    room.says("undo")  # which can be taken back as well
-    assert text(room.app(2)) == starter
-    assert [text(path) for path in room.kept(2)] == [OWN]
+    assert room.kept(2) == [], "nothing of the learner's was there instead"
+
+
+def test_undo_goes_back_one_action_after_the_other(room):
+    write(room.app(4), OWN)
+    room.says("reset 4")
+    room.says("catch-up 5")
+    assert text(room.app(4)) == text(room.solution(4))
+    write(room.app(4), "written since")
+    said = room.says("undo")
+    assert "Takes back catch-up 5" in said
+    assert text(room.app(4)) == text(STEPS[3].starter)
+    assert "Takes back reset 4" in room.says("undo")
+    assert text(room.app(4)) == OWN
+
+    (since,) = room.kept(4)
+    assert text(since) == "written since"
+    assert since.name in room.says("undo", 2), "the file that nothing takes back is named"
+    assert f"undo steps/04_status/{since.name}" in said
+    room.says(f"undo steps/04_status/{since.name}")
+    assert text(room.app(4)) == "written since"
+    assert [text(path) for path in room.kept(4)] == [OWN]
+
+
+def test_undo_of_a_file_that_was_not_kept(room):
+    assert "is not a file that" in room.says("undo steps/04_status/app.py", 2)
+
+
+def test_a_clock_that_is_set_back_leaves_the_order_of_actions(room):
+    later = room.app(2).with_name("app.2999-12-31_23-59-59.reset-2.py")
+    write(later, "first")
+    for own in "second", "third":
+        write(room.app(2), own)
+        room.says("reset 2")
+    for own in "third", "second", "first":
+        room.says("undo")
+        assert text(room.app(2)) == own
 
 
 def test_two_resets_within_a_second_keep_two_files(room):
@@ -122,6 +193,7 @@ def test_catch_up_makes_what_is_not_green_green_and_leaves_the_rest(room):
     assert (text(room.app(1)), text(room.app(4))) == (own, OWN)
     assert [text(path) for path in room.kept(2)] == [OWN]
     assert "steps/04_status/README.md" in said
+    assert re.findall(r"Step (\d) has our solution now", said) == ["2", "3"]
 
     room.says("undo")
     assert (text(room.app(2)), text(room.app(3))) == (OWN, third)
@@ -145,19 +217,32 @@ cli.main()
 """
 
 
-@pytest.mark.parametrize("typed", ["reset 2", "catch-up 4", "undo"])
+@pytest.mark.parametrize("typed", ["reset 2", "catch-up 4"])
 @pytest.mark.parametrize("moment", range(4))
 def test_killed_at_any_moment_nothing_is_lost_and_the_next_try_works(room, typed, moment):
     write(room.app(2), OWN)
-    if typed == "undo":
-        room.says("reset 2")
-        write(room.app(2), "written since")
     room.run(typed, "-c", KILLED, str(moment))
-    there = [text(room.app(2)), *map(text, room.kept(2))]
-    assert OWN in there
-    assert typed != "undo" or "written since" in there
+    assert OWN in [text(room.app(2)), *map(text, room.kept(2))]
     room.says(typed)
     assert OWN in [text(room.app(2)), *map(text, room.kept(2))]
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_an_undo_that_is_killed_is_finished_by_the_next(room, moment):
+    own = {number: f"{OWN}{number}" for number in (1, 2)}
+    for number in own:  # as a catch-up has left them
+        kept = room.app(number).with_name("app.2026-11-22_22-06-03.catch-up-3.py")
+        write(kept, own[number])
+        write(room.app(number), f"written since in {number}")
+    killed = room.run("undo", "-c", KILLED, str(moment))
+    assert killed.returncode == 9
+    for number in own:
+        there = {text(room.app(number)), *map(text, room.kept(number))}
+        assert {own[number], f"written since in {number}"} <= there
+    room.says("undo")
+    assert {number: text(room.app(number)) for number in own} == own
+    for number in own:
+        assert f"written since in {number}" in map(text, room.kept(number))
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
@@ -243,6 +328,12 @@ def test_help_has_examples_and_the_exit_statuses(room):
     assert "130 ended by Ctrl-C" in said
 
 
+def test_help_says_of_each_command_in_a_whole_sentence_what_it_does(room):
+    listed = room.run("--help", COLUMNS="80").stdout
+    assert re.search(r"^  catch-up +\S.*\.$", listed, re.MULTILINE)
+    assert "..." not in listed.partition("Commands:")[2]
+
+
 def test_every_command_that_help_names_is_there(room):
     listed = re.search(r"^Commands:\n(.*?)\n\n", room.run("--help").stdout, re.DOTALL | re.M)[1]
     names = re.findall(r"^  ([a-z-]+)", listed, re.MULTILINE)
@@ -262,6 +353,12 @@ def test_what_cannot_be_understood_goes_to_stderr_with_status_2(room, typed):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_not_the_number_of_a_step(room):
+    assert "There is no step -1. The steps are 1 to" in room.says("check -1", 2)
+    for command in "reset", "catch-up":
+        assert re.search(rf"number of a step, as in: .* {command} 2", room.says(command, 2))
 
 
 def test_no_colour_where_nobody_sees_it_or_NO_COLOR_is_set(room):

@@ -24,14 +24,29 @@ def test_when_all_is_well_there_is_one_line_to_paste(tmp_path):
     assert "do no harm" in line, "the room has a space, ü and 漢 in its path"
 
 
-def test_a_problem_comes_with_its_cure_and_status_1(tmp_path):
-    done = Room(tmp_path).run("doctor", BROWSER="/no/such/browser", DISPLAY="", WAYLAND_DISPLAY="")
-    if done.returncode == 0:
-        pytest.skip("Python finds a browser here, whatever BROWSER says.")
-    assert done.returncode == 1
-    assert "✗ Python finds no browser" in done.stdout
-    assert "Install one" in done.stdout
-    assert "to paste" not in done.stdout.lower()
+def amiss():
+    raise doctor.Problem("It is amiss.", "Mend it.")
+
+
+def test_a_problem_comes_with_its_cure_and_status_1(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "CHECKS", (amiss, doctor.python))
+    assert doctor.doctor.callback() == 1
+    printed = capsys.readouterr().out
+    assert "✗ It is amiss.\n  Mend it.\n" in printed
+    assert "to paste" not in printed.lower()
+
+
+def test_what_only_notebooks_and_slides_want_does_not_keep_anybody_from_the_class(
+    monkeypatch, capsys
+):
+    assert {doctor.everything, doctor.browser} == set(doctor.ONLY_WANTED)
+    monkeypatch.setattr(doctor, "CHECKS", (doctor.python,))
+    monkeypatch.setattr(doctor, "ONLY_WANTED", (amiss,))
+    assert doctor.doctor.callback() == 0
+    printed = capsys.readouterr().out
+    assert "! It is amiss.\n  Mend it.\n" in printed
+    assert "Enough for the steps" in printed
+    assert re.search(r": Python 3\.\d+\.\d+, but: It is amiss$", printed.strip())
 
 
 def raising(error):

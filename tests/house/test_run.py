@@ -23,16 +23,18 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sen
 
 
 class Served:
-    """`run N` of a step's solution, and what it prints."""
+    """`run N` of a step's solution, or the server behind it with an app; and what it prints."""
 
-    def __init__(self, number):
+    def __init__(self, number=None, app=None):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.printed, self._more = "", threading.Condition()
-        typed = ["run", str(number), "--solutions", f"--port={port}"]
+        typed = ["workshop", "run", str(number), "--solutions", f"--port={port}"]
+        if app:
+            typed = ["workshop.timeline", "--app", str(app), "run", f"--port={port}"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "workshop", *typed],
+            [sys.executable, "-m", *typed],
             cwd=TOP,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -66,8 +68,8 @@ class Served:
 def serve():
     started = []
 
-    def serve(number):
-        started.append(Served(number))
+    def serve(*number, **app):
+        started.append(Served(*number, **app))
         return started[-1]
 
     yield serve
@@ -82,6 +84,7 @@ def serve():
 @posix
 def test_requests_and_tasks_are_shown_and_the_line_to_ask_with(serve):
     served = serve(4)
+    assert re.search("┬ a request .*, │ goes on, ┴ ends", served.printed)
     with urlopen(served.url("/hello")) as answer:
         location = answer.headers["Location"]
     served.until(r" s  ┬  GET /hello\n")
@@ -100,6 +103,46 @@ def test_ctrl_c_ends_it_quietly_though_a_task_runs(serve):
     os.killpg(served.process.pid, signal.SIGINT)
     assert served.process.wait(LIMIT) in (0, 130)
     assert "Traceback" not in served.printed
+
+
+APP = """
+import threading
+from flask import Flask
+app, go = Flask(__name__), threading.Event()
+
+@app.get("/wait")
+def wait():
+    return f"{go.wait()}"
+
+@app.get("/go")
+def set_go():
+    return f"{go.set()}"
+
+@app.get("/fail")
+def fail():
+    threading.Thread(target=lambda: 1 / 0).start()
+    return ""
+"""
+
+
+def test_an_answer_that_reaches_nobody_says_so(serve, tmp_path):
+    (tmp_path / "app.py").write_text(APP, encoding="utf-8")
+    served = serve(app=tmp_path / "app.py")
+    with socket.create_connection(("127.0.0.1", served.port)) as client:
+        client.sendall(b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        served.until("GET /wait")
+    urlopen(served.url("/go")).close()
+    served.until(r"┴ .* 200 OK, but the client has gone\n")
+    served.until(r"┴  200 OK\n")
+
+
+def test_a_traceback_of_a_task_has_no_lines_of_the_timeline(serve, tmp_path):
+    (tmp_path / "app.py").write_text(APP, encoding="utf-8")
+    served = serve(app=tmp_path / "app.py")
+    urlopen(served.url("/fail")).close()
+    served.until("ZeroDivisionError: division")
+    assert "app.py" in served.printed
+    assert "timeline.py" not in served.printed
 
 
 def test_a_taken_port_gives_way_to_the_next_free_one():
