@@ -26,8 +26,7 @@ def code_cells(room):
 
 
 def test_each_notebook_is_a_steps():
-    assert len(PATHS) >= 5
-    assert list(PATHS) == [step.room for step in STEPS][: len(PATHS)]
+    assert list(PATHS) == [step.room for step in STEPS]
 
 
 @every_notebook
@@ -77,7 +76,7 @@ def there_and_back(room):
     again = [cell for cell in reversed(cells) if not cell.source.startswith("check(")]
     nothing_left = new_code_cell("assert left() <= before, left() - before")
     undrawn = new_code_cell(
-        "draw = growth = lambda *_, **__: None  # drawing takes most of the time"
+        "draw = growth = crowd = lambda *_, **__: None  # drawing takes most of the time"
     )
     notebook.cells = [new_code_cell(COUNT), *cells, nothing_left, undrawn]
     notebook.cells += [new_code_cell(cell.source) for cell in again]
@@ -225,6 +224,57 @@ SPOILT = {
         "        pass\n",
         "break-claims",
     ),
+    "there is no pool": (
+        "06_limits",
+        'pool = a_hundred_clients("solutions/06_limits")',
+        'pool = a_hundred_clients("solutions/05_cleanup")',
+        "claims",
+    ),
+    "a pool for each task": (
+        "06_limits",
+        "def a_hundred_clients(folder):\n    with Watch(folder)",
+        "def a_hundred_clients(folder):\n    with Watch(folder, {'pool.submit(task)': "
+        "'ThreadPoolExecutor(1).submit(task)'} if '06' in folder else None)",
+        "claims",
+    ),
+    "nobody is sent away": (
+        "06_limits",
+        "clients_come(5, {})",
+        "clients_come(5, {'BoundedSemaphore(': 'BoundedSemaphore(100 + '})",
+        "places-claims",
+    ),
+    "no place gets free": (
+        "06_limits",
+        "clients_come(5, {})",
+        "clients_come(5, {'                room.release()\\n': ''})",
+        "places-claims",
+    ),
+    "a queue with an end after all": (
+        "06_limits",
+        "clients_come(10, no_bound)",
+        "clients_come(10, {})",
+        "break-claims",
+    ),
+    "what waits is dropped": (
+        "06_limits",
+        'told_to_stop("solutions/06_limits", two_and_two,',
+        'told_to_stop("solutions/06_limits", two_and_two | {"    raise KeyboardInterrupt": '
+        '"    pool.shutdown(wait=False, cancel_futures=True); raise KeyboardInterrupt"},',
+        "stop-claims",
+    ),
+    "a stopped server does not wait": (
+        "06_limits",
+        'told_to_stop("solutions/06_limits", two_and_two,',
+        'told_to_stop("solutions/06_limits", two_and_two | {"signal.signal(signal.SIGTERM, stop)": '
+        '"pass"},',
+        "stop-claims",
+    ),
+    "one process is asked twice": (
+        "06_limits",
+        "process=process)",
+        "process=1)",
+        "two-claims",
+    ),
 }
 
 
@@ -236,6 +286,7 @@ def test_a_spoilt_notebook_fails_its_own_assertions(room, old, new, objects, mon
     monkeypatch.setattr("watching.WORK_SECONDS", 0.02)
     monkeypatch.setattr("drawing.draw", lambda *_, **__: None)
     monkeypatch.setattr("drawing.growth", lambda *_, **__: None)
+    monkeypatch.setattr("drawing.crowd", lambda *_, **__: None)
     cells, names = code_cells(room), {}
     assert sum(cell.source.count(old) for cell in cells) == 1
     for cell in cells:
