@@ -1,6 +1,7 @@
 """Draw what a Watch has recorded: a row for each client and thread, from left to right in time."""
 
 import html
+import math
 import re
 from io import StringIO
 from itertools import accumulate
@@ -26,13 +27,16 @@ STYLE = {
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": None,  # ids differ from picture to picture, for several are on one page
-    "hatch.linewidth": 1.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
 } | dict.fromkeys(
     ["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], INK
 )
+
+
+HATCHED = re.compile(r'<path d="([^"]*)"([^>]*)style="fill: url\(#h\w+\)(; stroke: [^;"]+)[^"]*"/>')
+APART = 9.5  # how far the lines of a hatch are from each other, along the edge
 
 
 class Picture:
@@ -48,6 +52,7 @@ class Picture:
         drawn = re.sub(
             r"<defs>\s*<style.*?</style>\s*</defs>", "", drawn, flags=re.DOTALL
         )  # for "*"
+        drawn = re.sub(r"<pattern.*?</pattern>", "", HATCHED.sub(by_lines, drawn), flags=re.DOTALL)
         label = f'<svg class="picture" role="img" aria-label="{html.escape(self.alt)}"'
         self.svg = drawn.replace(INK, "currentColor").replace("<svg", label, 1)
 
@@ -56,6 +61,24 @@ class Picture:
         shown = self.svg.replace("<svg", '<svg style="max-width: 100%; height: auto"', 1)
         told = {"name": self.name, "alt": self.alt, "svg": self.svg}
         return {"text/html": shown, "text/plain": self.alt}, {"picture": told}
+
+
+def by_lines(hatched):
+    """Replace a rectangle with a hatch by its outline and lines.
+
+    Matplotlib makes an SVG pattern of a hatch, and Chromium a large image of that in each PDF.
+    """
+    outline, attributes, stroke = hatched.groups()
+    numbers = [float(number) for number in re.findall(r"-?[\d.]+", outline)]
+    left, right, top, bottom = (f(numbers[first::2]) for first in (0, 1) for f in (min, max))
+    lines = ""
+    for n in range(math.ceil((left + top) / APART), math.ceil((right + bottom) / APART)):
+        begin, end = max(left, n * APART - bottom), min(right, n * APART - top)
+        lines += f"M {begin:.1f} {n * APART - begin:.1f} L {end:.1f} {n * APART - end:.1f} "
+    return (
+        f'<path d="{outline}"{attributes}style="fill: none{stroke}; stroke-width: 1.5"/>'
+        f'<path d="{lines}"{attributes}style="fill: none{stroke}; stroke-width: 1.6"/>'
+    )
 
 
 def draw(watch, name, alt, unit=None, until=None, rows=None):

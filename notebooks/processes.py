@@ -87,13 +87,13 @@ class Processes(Record):
                     self._end_of("queue", number_in(rest))
                 elif what == "finished":
                     self._end_of("task", number_in(rest))
-                self._changed.notify_all()
+                self._note()
         status = self._processes[n].wait()
         self._end_of("process", n + 1, f"exit status {'not ' if status else ''}0")
         with self._changed:
             self._closed.add(n)
             self.statuses[n] = status
-            self._changed.notify_all()
+            self._note()
 
     def _end_of(self, who, number, note=""):
         for span in self._of(who):

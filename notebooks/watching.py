@@ -83,11 +83,15 @@ class Record:
         with self._changed:
             return self._changed.wait_for(condition, LIMIT)
 
+    def _note(self):
+        """Tell whoever waits for something that the record has changed."""
+        self._changed.notify_all()
+
     def mark(self, what):
         """Remember this moment."""
         with self._changed:
             self.marks.append((time.perf_counter(), what))
-            self._changed.notify_all()
+            self._note()
 
     def _send(self, address, url, number, json_body=None, form=None):
         """Send a request to that address, and return its Answer."""
@@ -137,13 +141,13 @@ class Record:
         span = Span(who, number, **more)
         with self._changed:
             self.spans.append(span)
-            self._changed.notify_all()
+            self._note()
         return span
 
     def _end(self, span, note=""):
         with self._changed:
             span.end, span.note = time.perf_counter(), note
-            self._changed.notify_all()
+            self._note()
 
 
 class Watch(Record):
@@ -159,7 +163,8 @@ class Watch(Record):
         self.printed = []
         self.blocked = False  # whether a request was seen to wait for its work
         self.task_first = False  # whether a task is over before its request goes on
-        self._may_end = lambda: True
+        self._may_end, self._let_go = lambda: True, threading.Event()
+        self._let_go.set()
         self.over = threading.Event()  # set when the `with` block is
         self._numbers = {}  # a client's port: its number
         self.connected = 0  # how many requests have reached the server's queue
@@ -177,7 +182,13 @@ class Watch(Record):
         """Let no work end before until() is true; or before it is clear that it never will be."""
         with self._changed:
             self._may_end = until
-            self._changed.notify_all()
+            self._let_go.clear()
+            self._note()
+
+    def _note(self):
+        super()._note()
+        if self._may_end():  # asked here once, and not by each of the threads that wait
+            self._let_go.set()
 
     def ask(self, url, number=1, **body):
         """Send a request and return its Answer, as the client of this number."""
@@ -187,7 +198,7 @@ class Watch(Record):
         with self._changed:
             self._numbers[port] = number
             self.connected += 1
-            self._changed.notify_all()
+            self._note()
 
     def at_once(self, *urls, **body):
         """Send a request to each URL, in this order, each from a client of its own.
@@ -271,7 +282,7 @@ class Watch(Record):
         span = self._begin("work", here.number if here else len(self.work) + 1)
         if thread in self._serving:
             self._is_blocked()
-        if not self.until(lambda: self._may_end()):
+        if not self._let_go.wait(LIMIT):
             self.hold(lambda: True)  # it never will: let go of the others, too
         time.sleep(WORK_SECONDS if seconds is None else seconds)
         self._end(span)
@@ -282,7 +293,7 @@ class Watch(Record):
     def _is_blocked(self):
         with self._changed:
             self.blocked = True
-            self._changed.notify_all()
+            self._note()
 
     def _watched_sweep(self, sweep):
         def watched():
