@@ -1,8 +1,10 @@
 """Draw what a Watch has recorded: a row for each client and thread, from left to right in time."""
 
 import html
+import math
 import re
 from io import StringIO
+from itertools import accumulate
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -17,6 +19,7 @@ ROWS = {  # whose rows there are, from top to bottom: title and colour
     "request": ("request thread", REQUEST),
     "task": ("task thread", TASK),
     "sweep": ("cleaner", TASK),
+    "process": ("process", REQUEST),
 }
 INK = "#010203"  # stands for the colour of the text around the picture
 STYLE = {
@@ -24,13 +27,16 @@ STYLE = {
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": None,  # ids differ from picture to picture, for several are on one page
-    "hatch.linewidth": 1.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
 } | dict.fromkeys(
     ["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], INK
 )
+
+
+HATCHED = re.compile(r'<path d="([^"]*)"([^>]*)style="fill: url\(#h\w+\)(; stroke: [^;"]+)[^"]*"/>')
+APART = 9.5  # how far the lines of a hatch are from each other, along the edge
 
 
 class Picture:
@@ -46,6 +52,7 @@ class Picture:
         drawn = re.sub(
             r"<defs>\s*<style.*?</style>\s*</defs>", "", drawn, flags=re.DOTALL
         )  # for "*"
+        drawn = re.sub(r"<pattern.*?</pattern>", "", HATCHED.sub(by_lines, drawn), flags=re.DOTALL)
         label = f'<svg class="picture" role="img" aria-label="{html.escape(self.alt)}"'
         self.svg = drawn.replace(INK, "currentColor").replace("<svg", label, 1)
 
@@ -56,12 +63,33 @@ class Picture:
         return {"text/html": shown, "text/plain": self.alt}, {"picture": told}
 
 
-def draw(watch, name, alt, unit=None, until=None):
+def by_lines(hatched):
+    """Replace a rectangle with a hatch by its outline and lines.
+
+    Matplotlib makes an SVG pattern of a hatch, and Chromium a large image of that in each PDF.
+    """
+    outline, attributes, stroke = hatched.groups()
+    numbers = [float(number) for number in re.findall(r"-?[\d.]+", outline)]
+    left, right, top, bottom = (f(numbers[first::2]) for first in (0, 1) for f in (min, max))
+    lines = ""
+    for n in range(math.ceil((left + top) / APART), math.ceil((right + bottom) / APART)):
+        begin, end = max(left, n * APART - bottom), min(right, n * APART - top)
+        lines += f"M {begin:.1f} {n * APART - begin:.1f} L {end:.1f} {n * APART - end:.1f} "
+    return (
+        f'<path d="{outline}"{attributes}style="fill: none{stroke}; stroke-width: 1.5"/>'
+        f'<path d="{lines}"{attributes}style="fill: none{stroke}; stroke-width: 1.6"/>'
+    )
+
+
+def draw(watch, name, alt, unit=None, until=None, rows=None):
     """Draw the record of a Watch as a Picture.
 
-    unit: so many seconds are 1 on the axis of time; until: how far the axis goes, in these units
+    unit: so many seconds are 1 on the axis of time
+    until: how far the axis goes, in these units; if not given, to the last end
+    rows: whose rows to draw, if not everybody's, and what to call them
     """
-    spans = [span for span in watch.spans if span.who in ROWS]
+    titles = rows or {who: title for who, (title, _) in ROWS.items()}
+    spans = [span for span in watch.spans if row_of(span, watch)[0] in titles]
     start = min(span.begin for span in spans)
     rows = sorted(
         {row_of(span, watch) for span in spans}, key=lambda row: (list(ROWS).index(row[0]), row[1])
@@ -70,15 +98,15 @@ def draw(watch, name, alt, unit=None, until=None):
         figure = Figure(figsize=(12, 1.5 + min(0.5 * len(rows), 5.25)), layout="constrained")
         axes = figure.add_subplot()
         axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.set_yticks(range(len(rows)), [title(row, rows, watch) for row in rows])
+        axes.set_yticks(range(len(rows)), [title(row, rows, titles) for row in rows])
         axes.tick_params(axis="y", length=0)
         for span in spans:
             row = row_of(span, watch)
-            bar(axes, span, start, rows.index(row))
             if row[1] != span.number:  # one thread for several clients: whom does it serve?
-                middle = (span.begin + span.end) / 2 - start, rows.index(row)
-                axes.annotate(f"{span.number}", middle, color="white", ha="center", va="center")
+                span.label = f"{span.number}"
+            bar(axes, span, start, rows.index(row), ROWS[row[0]][1])
         if unit:
+            until = until or 1.02 * (max(span.end for span in spans) - start) / unit
             axes.set_xlim(0, until * unit)
             axes.set_xticks([unit * n for n in range(int(until) + 1)], range(int(until) + 1))
             axes.set_xlabel("time, in lengths of the work")
@@ -86,6 +114,10 @@ def draw(watch, name, alt, unit=None, until=None):
             axes.set_xlim(0, room_for_notes(spans, start))
             axes.set_xticks([])
             axes.set_xlabel("time →", loc="right")
+        for when, what in watch.marks:
+            axes.axvline(when - start, color=INK, linestyle=":", linewidth=2.5)
+            where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            axes.annotate(what, (when - start, 1), xytext=(0, 4), ha="center", **where)
         works = Patch(facecolor=INK, edgecolor=INK, label="works")
         waits = Patch(facecolor="none", edgecolor=INK, hatch="////", label="waits")
         figure.legend(handles=[works, waits], loc="outside upper right", ncols=2)
@@ -93,20 +125,24 @@ def draw(watch, name, alt, unit=None, until=None):
 
 
 def row_of(span, watch):
-    """A client has one row, however often it asks; so has the only thread of a server."""
+    """A client has one row, however often it asks; so has the only thread of a server.
+
+    A task waits for its turn in the row in which it will work.
+    """
+    if span.who == "queue":
+        return "task", span.number
     return span.who, 0 if span.who == "request" and not watch.threaded else span.number
 
 
-def title(row, rows, watch):
+def title(row, rows, titles):
     who, number = row
     alone = sum(other == who for other, _ in rows) == 1
-    return ROWS[who][0] + ("" if alone else f" {number}")
+    return titles[who] + ("" if alone else f" {number}")
 
 
-def bar(axes, span, start, row):
+def bar(axes, span, start, row, colour):
     """Work is a full bar. Waiting is a low one, and hatched: colour alone tells nobody apart."""
     height = 0.34 if span.waits else 0.64
-    colour = ROWS[span.who][1]
     axes.broken_barh(
         [(span.begin - start, span.end - span.begin)],
         (row - height / 2, height),
@@ -115,6 +151,9 @@ def bar(axes, span, start, row):
         hatch="////" if span.waits else None,
         linewidth=1.5,
     )
+    middle = (span.begin + span.end) / 2 - start, row
+    on_it = "white" if colour == REQUEST else "black"  # what can be read there
+    axes.annotate(span.label, middle, color=on_it, ha="center", va="center")
     axes.annotate(
         span.note,
         (span.end - start, row),
@@ -123,6 +162,35 @@ def bar(axes, span, start, row):
         va="center",
         weight="bold",
     )
+
+
+def crowd(watches, name, alt):
+    """Draw how many tasks are at work at a time, for each label and its Watch."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(12, 5.2), layout="constrained")
+        axes = figure.add_subplot()
+        for (label, watch), dashes in zip(watches, ["--", "-"], strict=False):
+            start = min(span.begin for span in watch.spans)
+            changes = [(start, 0)]
+            changes += [(span.begin, 1) for span in watch.work]
+            changes += [(span.end, -1) for span in watch.work]
+            times, steps = zip(*sorted(changes), strict=True)
+            axes.plot(
+                [when - start for when in times],
+                list(accumulate(steps)),
+                label=label,
+                color=TASK,
+                linestyle=dashes,
+                linewidth=3.5,
+                drawstyle="steps-post",
+            )
+        axes.set_ylabel("tasks at work")
+        axes.set_ylim(bottom=0)
+        axes.set_xlim(left=0)
+        axes.set_xticks([])
+        axes.set_xlabel("time →", loc="right")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right")
+    return Picture(figure, name, alt)
 
 
 def room_for_notes(spans, start):

@@ -25,11 +25,23 @@ def notebooks():
     return sorted(HERE.glob("[0-9]*.ipynb"))
 
 
-def run(notebook):
-    """Run a notebook, an nbformat node, from top to bottom in a kernel of its own."""
-    NotebookClient(
-        notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}
-    ).execute()
+def run(notebook, kernel=None):
+    """Run a notebook, an nbformat node, from top to bottom.
+
+    kernel: the manager of a kernel to run it in; without it, the notebook has one of its own
+    """
+    client = NotebookClient(
+        notebook,
+        km=kernel,
+        timeout=60,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(HERE)}},
+    )
+    try:
+        client.execute()
+    finally:
+        if client.kc:
+            client.kc.stop_channels()
     return notebook
 
 

@@ -12,11 +12,13 @@ import concurrent.futures.thread
 import contextlib
 import http.client
 import json
+import signal
 import subprocess
 import sys
 import threading
 import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,14 +33,15 @@ LIMIT = 20  # seconds: a safety net for what never happens, such as the end of a
 class Span:
     """What somebody did from begin to end, in seconds of one clock.
 
-    who: "client", "request", "task", "work" or "sweep"; number: the client it was done for
-    thread: in which thread; waits: whether it only waited; note: how it ended
+    who: "client", "request", "queue", "task", "work" or "sweep"; number: the client it was for
+    thread: in which thread; waits: whether it only waited; note: how it ended; label: where it ran
     """
 
     who: str
     number: int
     waits: bool = False
     note: str = ""
+    label: str = ""
     thread: threading.Thread = field(default_factory=threading.current_thread)
     begin: float = field(default_factory=time.perf_counter)
     end: float | None = None
@@ -51,18 +54,103 @@ def overlap(spans):
 
 @dataclass
 class Answer:
-    """What a client got: status, body, and where it may ask again."""
+    """What a client got: status, body, where it may ask, and in how many seconds."""
 
     status: int
     body: bytes
     location: str | None
+    retry_after: str | None
 
     @property
     def json(self):
         return json.loads(self.body)
 
 
-class Watch:
+class Record:
+    """What happens while an app is served, and clients to make it happen.
+
+    spans: what everybody did; marks: moments to be seen in the picture, as (when, what)
+    """
+
+    threaded = True  # whether the server has a thread for each request
+
+    def __init__(self):
+        self.spans, self.marks = [], []
+        self._changed = threading.Condition(threading.RLock())
+
+    def until(self, condition):
+        """Wait until condition() is true of the record; return False if it never comes true."""
+        with self._changed:
+            return self._changed.wait_for(condition, LIMIT)
+
+    def _note(self):
+        """Tell whoever waits for something that the record has changed."""
+        self._changed.notify_all()
+
+    def mark(self, what):
+        """Remember this moment."""
+        with self._changed:
+            self.marks.append((time.perf_counter(), what))
+            self._note()
+
+    def _send(self, address, url, number, json_body=None, form=None):
+        """Send a request to that address, and return its Answer."""
+        body, headers = None, {}
+        if json_body is not None:
+            body, headers = json.dumps(json_body), {"Content-Type": "application/json"}
+        if form is not None:
+            body, headers = form, {"Content-Type": "application/x-www-form-urlencoded"}
+        connection = http.client.HTTPConnection(*address, timeout=3 * LIMIT)
+        span = self._begin("client", number, waits=True)
+        note = "no answer"
+        try:
+            with contextlib.closing(connection):
+                connection.connect()
+                self._connected(connection.sock.getsockname()[1], number)
+                connection.request("GET" if body is None else "POST", url, body, headers)
+                raw = connection.getresponse()
+                told = raw.getheader("Location"), raw.getheader("Retry-After")
+                answer = Answer(raw.status, raw.read(), *told)
+            note = str(answer.status)
+        finally:
+            self._end(span, note)
+        return answer
+
+    def _connected(self, port, number):
+        """Called when the client of this number has a connection, from that port."""
+
+    def _of(self, who):
+        return sorted([s for s in self.spans if s.who == who], key=lambda span: span.number)
+
+    @property
+    def clients(self):
+        """A Span for each request, from sending it to having its answer; note is the status."""
+        return self._of("client")
+
+    @property
+    def tasks(self):
+        """A Span for each task that a view started; note is the exception it died of."""
+        return self._of("task")
+
+    @property
+    def answered(self):
+        """How many requests have had their answer."""
+        return sum(span.end is not None for span in self.clients)
+
+    def _begin(self, who, number, **more):
+        span = Span(who, number, **more)
+        with self._changed:
+            self.spans.append(span)
+            self._note()
+        return span
+
+    def _end(self, span, note=""):
+        with self._changed:
+            span.end, span.note = time.perf_counter(), note
+            self._note()
+
+
+class Watch(Record):
     """A step's app on a socket of this computer, and the record of all that happens.
 
     folder: where its app.py is, such as "steps/02_thread"
@@ -71,18 +159,20 @@ class Watch:
     """
 
     def __init__(self, folder, instead=None, threaded=True):
-        self.spans, self.printed = [], []
+        super().__init__()
+        self.printed = []
         self.blocked = False  # whether a request was seen to wait for its work
         self.task_first = False  # whether a task is over before its request goes on
-        self._changed = threading.Condition(threading.RLock())
-        self._may_end = lambda: True
+        self._may_end, self._let_go = lambda: True, threading.Event()
+        self._let_go.set()
         self.over = threading.Event()  # set when the `with` block is
         self._numbers = {}  # a client's port: its number
         self.connected = 0  # how many requests have reached the server's queue
         self._serving = {}  # a thread that serves a request: the Span of that request
         self._in_view = set()  # those that have come as far as the view
-        self._threads = []  # what is to be over in the end
-        self.module = load(TOP / folder / "app.py", instead or {})
+        self._threads, self._pools = [], set()  # what is to be over in the end
+        with own_signals():
+            self.module = load(TOP / folder / "app.py", instead or {})
         self.app, self.threaded = self.module.app, threaded
         self._stand_in()
 
@@ -92,37 +182,23 @@ class Watch:
         """Let no work end before until() is true; or before it is clear that it never will be."""
         with self._changed:
             self._may_end = until
-            self._changed.notify_all()
+            self._let_go.clear()
+            self._note()
 
-    def until(self, condition):
-        """Wait until condition() is true of the record; return False if it never comes true."""
-        with self._changed:
-            return self._changed.wait_for(condition, LIMIT)
+    def _note(self):
+        super()._note()
+        if self._may_end():  # asked here once, and not by each of the threads that wait
+            self._let_go.set()
 
-    def ask(self, url, number=1, json_body=None, form=None):
+    def ask(self, url, number=1, **body):
         """Send a request and return its Answer, as the client of this number."""
-        body, headers = None, {}
-        if json_body is not None:
-            body, headers = json.dumps(json_body), {"Content-Type": "application/json"}
-        if form is not None:
-            body, headers = form, {"Content-Type": "application/x-www-form-urlencoded"}
-        connection = http.client.HTTPConnection(*self._server.server_address, timeout=3 * LIMIT)
-        span = self._begin("client", number, waits=True)
-        note = "no answer"
-        try:
-            with contextlib.closing(connection):
-                connection.connect()
-                with self._changed:
-                    self._numbers[connection.sock.getsockname()[1]] = number
-                    self.connected += 1
-                    self._changed.notify_all()
-                connection.request("GET" if body is None else "POST", url, body, headers)
-                raw = connection.getresponse()
-                answer = Answer(raw.status, raw.read(), raw.getheader("Location"))
-            note = str(answer.status)
-        finally:
-            self._end(span, note)
-        return answer
+        return self._send(self._server.server_address, url, number, **body)
+
+    def _connected(self, port, number):
+        with self._changed:
+            self._numbers[port] = number
+            self.connected += 1
+            self._note()
 
     def at_once(self, *urls, **body):
         """Send a request to each URL, in this order, each from a client of its own.
@@ -162,23 +238,10 @@ class Watch:
 
     # The record
 
-    def _of(self, who):
-        return sorted([s for s in self.spans if s.who == who], key=lambda span: span.number)
-
-    @property
-    def clients(self):
-        """A Span for each request, from sending it to having its answer; note is the status."""
-        return self._of("client")
-
     @property
     def requests(self):
         """A Span for each request, in the thread that served it."""
         return self._of("request")
-
-    @property
-    def tasks(self):
-        """A Span for each thread that a view started; note is the exception it died of."""
-        return self._of("task")
 
     @property
     def work(self):
@@ -191,26 +254,9 @@ class Watch:
         return self._of("sweep")
 
     @property
-    def answered(self):
-        """How many requests have had their answer."""
-        return sum(span.end is not None for span in self.clients)
-
-    @property
     def running(self):
         """How many tasks go on."""
         return sum(span.end is None for span in self.tasks or self.work)
-
-    def _begin(self, who, number, **more):
-        span = Span(who, number, **more)
-        with self._changed:
-            self.spans.append(span)
-            self._changed.notify_all()
-        return span
-
-    def _end(self, span, note=""):
-        with self._changed:
-            span.end, span.note = time.perf_counter(), note
-            self._changed.notify_all()
 
     # Watching from outside
 
@@ -236,18 +282,18 @@ class Watch:
         span = self._begin("work", here.number if here else len(self.work) + 1)
         if thread in self._serving:
             self._is_blocked()
-        if not self.until(lambda: self._may_end()):
+        if not self._let_go.wait(LIMIT):
             self.hold(lambda: True)  # it never will: let go of the others, too
         time.sleep(WORK_SECONDS if seconds is None else seconds)
         self._end(span)
 
     def _task_of(self, thread):
-        return next((task for task in self.tasks if task.thread is thread), None)
+        return next((t for t in self.tasks if t.thread is thread and not t.end), None)
 
     def _is_blocked(self):
         with self._changed:
             self.blocked = True
-            self._changed.notify_all()
+            self._note()
 
     def _watched_sweep(self, sweep):
         def watched():
@@ -293,6 +339,28 @@ class Watch:
 
         return watched_start
 
+    def _submitting(self, submit):
+        """ThreadPoolExecutor.submit, watching: a pool's thread does one task after the other."""
+
+        def watched_submit(pool, function, *args, **kwargs):
+            self._pools.add(pool)
+            request = self._serving.get(threading.current_thread())
+            if request is None:
+                return submit(pool, function, *args, **kwargs)
+            turn = self._begin("queue", request.number, waits=True)
+
+            def watched():
+                self._end(turn)
+                span = self._begin("task", request.number)
+                try:
+                    return function(*args, **kwargs)
+                finally:
+                    self._end(span)
+
+            return submit(pool, watched)
+
+        return watched_submit
+
     def _watch_task(self, thread, number):
         run, join = thread.run, thread.join
         self._threads.append(thread)
@@ -332,6 +400,8 @@ class Watch:
         self._acceptor = threading.Thread(target=self._server.serve_forever, args=[0.02])
         self._acceptor.start()
         threading.Thread.start = self._starting(self._start)
+        self._submit = ThreadPoolExecutor.submit
+        ThreadPoolExecutor.submit = self._submitting(self._submit)
         return self
 
     def __exit__(self, *exception):
@@ -345,8 +415,11 @@ class Watch:
                 stop.set()
             for thread in self._threads:
                 threading.Thread.join(thread, LIMIT)
+            for pool in self._pools:
+                pool.shutdown()
         finally:
             threading.Thread.start = self._start
+            ThreadPoolExecutor.submit = self._submit
         late = [thread for thread in self._threads if thread.is_alive()]
         assert not late, f"Still at work: {late}"
 
@@ -371,6 +444,17 @@ def load(path, instead):
     module.__file__ = str(path)
     exec(compile(source, str(path), "exec"), vars(module))
     return module
+
+
+@contextlib.contextmanager
+def own_signals():
+    """Keep this process's handlers of signals, whatever an app does to them."""
+    handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
 
 
 def check(room, answers="steps"):

@@ -28,6 +28,7 @@ revealjs_script_conf = {
     "transition": "none",
     "navigationMode": "linear",  # one key goes on; the overview (Esc) has a column for each step
     "pdfSeparateFragments": False,
+    "defaultTiming": 60,  # seconds; each slide has its own, but without this there is no pacing
 }
 revealjs_script_plugins = [
     {"src": "revealjs/plugin/notes/notes.js", "name": "RevealNotes"},

@@ -10,6 +10,7 @@ import re
 from difflib import SequenceMatcher
 from pathlib import Path
 
+import schedule
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.directives.code import LiteralInclude
@@ -138,11 +139,14 @@ class Notes(SphinxDirective):
 
 def tell_the_time(app, doctree):
     """Write into each slide's notes when it begins; on the slide, which part it belongs to."""
-    now = 0
-    for notes in doctree.findall(speaker_notes):
+    now, in_class = 0, len(schedule.slides())
+    for number, notes in enumerate(doctree.findall(speaker_notes)):
+        if number == in_class:
+            now = 0  # another half-day begins
         begin, now = now, now + notes["minutes"]
-        short = f"{notes['short']} min" if notes["short"] else "skip"
-        line = f"{notes['minutes']} min: {clock(begin)} to {clock(now)}. In 90 minutes: {short}."
+        line = f"{notes['minutes']} min: {clock(begin)} to {clock(now)}."
+        if number < in_class:
+            line += " In 90 minutes: " + (f"{notes['short']} min." if notes["short"] else "skip.")
         notes.insert(0, nodes.paragraph("", line))
         slide = notes.parent
         part = slide.parent if isinstance(slide.parent.parent, nodes.section) else slide

@@ -2,7 +2,7 @@
 
     python3 slides/schedule.py
 
-This writes it into slides/INSTRUCTOR.md, for half a day and for 90 minutes.
+This writes it into slides/INSTRUCTOR.md: for half a day, for 90 minutes, and for a second half-day.
 """
 
 import re
@@ -54,11 +54,20 @@ def slides_of(path):
         yield Slide(path.name, title, long, short, "\n:typing:\n" in notes, notes)
 
 
+def of_version(version):
+    """The slides of a version of the class, each with its minutes in it.
+
+    version: "half", of half a day; "short", of 90 minutes; "second", the half-day after the class
+    """
+    in_class = slides()
+    of_it = slides(beyond=True)[len(in_class) :] if version == "second" else in_class
+    return [(slide, slide.short if version == "short" else slide.minutes) for slide in of_it]
+
+
 def schedule(version):
-    """The parts of the class, in order. version: "minutes", half a day; or "short", 90 minutes."""
+    """The parts of a version of the class, in order."""
     now, parts = 0, []
-    for slide in slides():
-        minutes = getattr(slide, version)
+    for slide, minutes in of_version(version):
         title = slide.title if slide.title == "Break" else title_of(slide.file)
         typing = minutes if slide.typing else 0
         if minutes and parts and parts[-1].title == title:
@@ -78,8 +87,8 @@ def title_of(file):
 def longest_listening(version):
     """The longest time for which the learners neither type nor have a break, in minutes."""
     longest = now = 0
-    for slide in slides():
-        now = 0 if slide.typing or slide.title == "Break" else now + getattr(slide, version)
+    for slide, minutes in of_version(version):
+        now = 0 if slide.typing or slide.title == "Break" else now + minutes
         longest = max(longest, now)
     return longest
 
@@ -96,7 +105,7 @@ def table(version):
 
 def in_place(guide):
     """The text of the guide, with the tables as they ought to be."""
-    for version in "minutes", "short":
+    for version in "half", "short", "second":
         begin, end = f"<!-- schedule: {version} -->\n", "<!-- /schedule -->"
         before, old = guide.split(begin)
         guide = before + begin + table(version) + "\n" + old[old.index(end) :]

@@ -1,4 +1,5 @@
-// Go through the slides of each deck, and send to the test what is wrong with them.
+// Go through the slides of each deck, and send to the test what is wrong with them. Then open the
+// speaker view, and send what it shows.
 
 const SMALLEST = 20; // of letters, in pixels, at 1280 by 720
 const CONTRAST = 4.5; // WCAG 2.2, 1.4.3
@@ -10,6 +11,7 @@ async function measureAll() {
     for (const [width, height] of [[1280, 720], [1920, 1080]]) {
       const frame = await open(deck, width, height);
       const { document, Reveal, performance, location } = frame.contentWindow;
+      Reveal.configure({ hash: false, viewDistance: 1 }); // to be quick
       const slides = Reveal.getSlides();
       const tell = (slide, kind, what) => told.push({ deck, width, slide: title(slide), kind, what });
       for (const entry of performance.getEntriesByType("resource")) {
@@ -23,6 +25,8 @@ async function measureAll() {
         const { h, v } = Reveal.getIndices(slide);
         Reveal.slide(h, v);
         measure(frame.contentWindow, slide, (kind, what) => tell(slide, kind, what));
+        if (width > 1280) continue; // colours are the same at all sizes
+        contrast(frame.contentWindow, slide, (kind, what) => tell(slide, kind, what));
         document.documentElement.style.colorScheme = "dark";
         contrast(frame.contentWindow, slide, (kind, what) => tell(slide, kind, `${what}, in the dark`));
         document.documentElement.style.colorScheme = "light";
@@ -31,7 +35,45 @@ async function measureAll() {
       frame.remove();
     }
   }
+  told.push({ deck: "speaker", ...(await speakerView()) });
   return told;
+}
+
+// Press S on the second slide. What does the speaker see?
+async function speakerView() {
+  const frame = await open("slides", 1280, 720);
+  const page = frame.contentWindow;
+  page.Reveal.next();
+  const opened = new Promise((resolve) => {
+    const before = page.open;
+    page.open = (...where) => {
+      const view = before.apply(page, where);
+      resolve(view);
+      return view;
+    };
+  });
+  page.document.dispatchEvent(new KeyboardEvent("keydown", { key: "s", keyCode: 83 }));
+  const speaker = await opened;
+  const text = (selector) => {
+    const element = speaker.document.querySelector(selector);
+    return element?.getClientRects().length ? element.innerText.trim() : "";
+  };
+  const shown = (id) => {
+    const reveal = speaker.document.querySelector(`${id} iframe`)?.contentWindow.Reveal;
+    return reveal?.isReady() ? title(reveal.getCurrentSlide()) : "";
+  };
+  const seen = () => ({
+    notes: text(".speaker-controls-notes .value"),
+    clock: text(".clock-value"),
+    pacing: text(".pacing"),
+    slide: shown("#current-slide"),
+    next: shown("#upcoming-slide"),
+  });
+  const giveUp = performance.now() + 30000;
+  while (performance.now() < giveUp && !(Object.values(seen()).every(Boolean) && seen().slide !== seen().next)) {
+    await new Promise((soon) => setTimeout(soon, 50));
+  }
+  return seen();
 }
 
 function title(slide) {
@@ -80,7 +122,6 @@ function measure(page, slide, tell) {
     const style = page.getComputedStyle(slide, part);
     if (style.content !== "none" && parseFloat(style.fontSize) < SMALLEST) tell("text too small", part);
   }
-  contrast(page, slide, tell);
 }
 
 // All texts that can be seen: their elements, and where they stand.
