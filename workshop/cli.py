@@ -11,6 +11,7 @@ from rich.text import Text
 
 from workshop import answers, checks, hints, opening, progress, serve, setup
 from workshop.arguments import exact_step_argument, step_argument
+from workshop.bench import bench
 from workshop.doctor import doctor
 from workshop.screen import COMMAND, aside, console, show_comparison, show_hint, show_verdict
 from workshop.steps import STEPS, TOP, shown
@@ -194,7 +195,7 @@ def show_kept(saved):
         console.print(f"To take this back: {COMMAND} undo")
 
 
-for command in watch, serve.run, opening.lab, opening.slides, doctor:
+for command in watch, serve.run, opening.lab, opening.slides, doctor, bench:
     commands.add_command(command)
 
 
@@ -246,7 +247,7 @@ def setup_(everything, source, wheels, here):
 @commands.command()
 def verify():
     """Check everything that the workshop promises about itself. For whoever maintains it."""
-    setup.ensure("core", "verify", "notebooks", "slides")
+    setup.ensure("core", "verify", "notebooks", "slides", "bench")
     failed = 0
     for module in (
         "ruff format --check .",

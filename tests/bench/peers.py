@@ -1,0 +1,136 @@
+"""Other libraries, each with the few lines around it that a user would write.
+
+Those are: hand the work over, say where to ask, answer there. huey, RQ and Celery hand it to a
+Redis, where it stays: their workers would run elsewhere. So their figures hold the web server's
+share of the cost alone, and those of the others, whose threads do the work, all of it.
+"""
+
+import time
+import uuid
+
+from tests.bench.own import DONE, Plain, site, work
+
+
+class FlaskExecutor(Plain):
+    def __init__(self, redis=None):
+        from flask_executor import Executor
+
+        def submit():
+            task_id = uuid.uuid4().hex
+            self.executor.submit_stored(task_id, work)
+            return task_id
+
+        def answer(task_id):
+            done = futures.done(task_id)  # None if there is no such task
+            return futures.result(task_id) if done else None if done is None else ("running", 202)
+
+        self.app = site(submit, answer)
+        self.app.config["EXECUTOR_FUTURES_MAX_LENGTH"] = 10**9  # it would forget all but 50
+        self.executor = Executor(self.app)
+        futures = self.executor.futures
+        self.finished = self.app.test_client().get("/x").headers["Location"]
+
+    def remember(self, count):
+        from concurrent.futures import Future
+
+        from flask_executor.futures import FutureProxy
+
+        for _ in range(count):
+            future = Future()
+            future.set_result("".join(list(DONE)))
+            self.executor.futures.add(uuid.uuid4().hex, FutureProxy(future, self.executor))
+
+
+class OnRedis(Plain):
+    """redis: the path of its socket, and the number of a database."""
+
+    def __init__(self, redis):
+        from redis import Redis
+
+        path, number = redis
+        self.redis = Redis(unix_socket_path=path, db=number)
+        self.connect(path, number)
+        self.app = site(self.submit, self.answer)
+
+    def used(self):
+        return self.redis.info("memory")["used_memory"]
+
+    def remember(self, count):
+        with self.redis.pipeline(transaction=False) as pipe:
+            for number in range(count):
+                self.copy_to(pipe, str(uuid.uuid4()))
+                if number % 1000 == 999:
+                    pipe.execute()
+            pipe.execute()
+
+
+class Huey(OnRedis):
+    def connect(self, path, number):
+        from huey import RedisHuey
+
+        self.huey = RedisHuey(url=f"unix://{path}?db={number}")
+        self.task = self.huey.task()(work)
+        result = self.task()
+        self.huey.execute(self.huey.dequeue())
+        self.finished = f"/status/{result.id}"
+        self.key = self.huey.storage.result_key
+        self.value = self.redis.hget(self.key, result.id)
+
+    def submit(self):
+        return self.task().id
+
+    def answer(self, task_id):
+        return self.huey.result(task_id, preserve=True)
+
+    def copy_to(self, pipe, task_id):
+        pipe.hset(self.key, task_id, self.value)
+
+
+class RQ(OnRedis):
+    def connect(self, path, number):
+        from rq import Queue, SimpleWorker
+
+        self.queue = Queue(connection=self.redis)
+        job = self.queue.enqueue(work)
+        SimpleWorker([self.queue], connection=self.redis).work(burst=True, logging_level="ERROR")
+        self.finished, self.job_id = f"/status/{job.id}", job.id.encode()
+        self.registry = self.queue.finished_job_registry.key
+        self.kept = {key: self.redis.dump(key) for key in self.redis.keys(f"*{job.id}*")}
+
+    def submit(self):
+        return self.queue.enqueue(work).id
+
+    def answer(self, task_id):
+        from rq.job import Job
+
+        job = Job.fetch(task_id, connection=self.redis)
+        return job.return_value() if job.is_finished else ("running", 202)
+
+    def copy_to(self, pipe, task_id):
+        for key, value in self.kept.items():
+            pipe.restore(key.replace(self.job_id, task_id.encode()), 3_600_000, value)
+        pipe.zadd(self.registry, {task_id: time.time() + 3600})
+
+
+class Celery(OnRedis):
+    def connect(self, path, number):
+        from celery import Celery
+
+        url = f"redis+socket://{path}?virtual_host={number}"
+        self.celery = Celery("bench", broker=url, backend=url, set_as_current=False)
+        self.task = self.celery.task(work, name="work")
+        self.task_id = str(uuid.uuid4())
+        self.celery.backend.mark_as_done(self.task_id, DONE)  # as its worker does
+        self.finished = f"/status/{self.task_id}"
+        self.value = self.redis.get(f"celery-task-meta-{self.task_id}")
+
+    def submit(self):
+        return self.task.delay().id
+
+    def answer(self, task_id):
+        result = self.celery.AsyncResult(task_id)
+        return result.result if result.ready() else ("running", 202)
+
+    def copy_to(self, pipe, task_id):
+        value = self.value.replace(self.task_id.encode(), task_id.encode())
+        pipe.set(f"celery-task-meta-{task_id}", value, ex=3600)
