@@ -84,7 +84,7 @@ def task_bytes(count):
     for _ in range(200):  # what is needed once is there
         finish_one()
     before = subject.used()
-    if isinstance(subject, subjects.OnRedis):
+    if hasattr(subject, "redis"):
         subject.remember(count)
     else:
         for _ in range(count):

@@ -25,7 +25,7 @@ class Plain:
     finished = "/status"  # the address of a finished task
     sweep = None
 
-    def __init__(self, redis=None):
+    def __init__(self):
         self.app = site(lambda: None, lambda task_id: DONE)
 
     def remember(self, count):
@@ -60,13 +60,18 @@ def site(submit, answer):
     return app
 
 
+def imported(file):
+    spec = importlib.util.spec_from_file_location("app", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 class Solution(Plain):
     """The solution of a step. Its tasks are copies of a real one's record."""
 
     def __init__(self, file):
-        spec = importlib.util.spec_from_file_location("app", file)
-        self.module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(self.module)
+        self.module = imported(file)
         self.app = self.module.app
         self.app.config.update(WORK_SECONDS=0, SWEEP_SECONDS=10**6)
         self.finished = None
@@ -93,7 +98,7 @@ class Solution(Plain):
 
 
 class Seed(Solution):
-    def __init__(self, redis=None):
+    def __init__(self):
         super().__init__(TOP / "tests" / "bench" / "seed.py")
 
     def remember(self, count):

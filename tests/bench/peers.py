@@ -5,14 +5,15 @@ Redis, where it stays: their workers would run elsewhere. So their figures hold 
 share of the cost alone, and those of the others, whose threads do the work, all of it.
 """
 
+import os
 import time
 import uuid
 
-from tests.bench.own import DONE, Plain, site, work
+from tests.bench.own import DONE, Plain, imported, site, work
 
 
 class FlaskExecutor(Plain):
-    def __init__(self, redis=None):
+    def __init__(self):
         from flask_executor import Executor
 
         def submit():
@@ -134,3 +135,26 @@ class Celery(OnRedis):
     def copy_to(self, pipe, task_id):
         value = self.value.replace(self.task_id.encode(), task_id.encode())
         pipe.set(f"celery-task-meta-{task_id}", value, ex=3600)
+
+
+class SolutionOnCelery(Celery):
+    """The solution of step 7. One task is worked on by a worker, and its record is copied."""
+
+    def __init__(self, file, redis):
+        path, number = redis
+        os.environ["REDIS_URL"] = f"redis+socket://{path}?virtual_host={number}"
+        self.module = imported(file)
+        super().__init__(redis)
+        self.app = self.module.app
+
+    def connect(self, path, number):
+        from celery.contrib.testing.worker import start_worker
+
+        self.module.app.config["WORK_SECONDS"] = 0
+        client = self.module.app.test_client()
+        self.finished = client.get("/x").headers["Location"]
+        with start_worker(self.module.celery, perform_ping_check=False):
+            while client.get(self.finished).status_code == 202:
+                time.sleep(0.01)
+        self.task_id = self.finished.rpartition("/")[2]
+        self.value = self.redis.get(f"celery-task-meta-{self.task_id}")

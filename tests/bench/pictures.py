@@ -5,9 +5,11 @@ from statistics import median
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from notebooks.drawing import INK, REQUEST, STYLE, TASK, Picture
 from notebooks.pictures import PAPER, PICTURES
+from tests.bench.serving import THREADS
 from tests.bench.subjects import TITLES
 
 FOLDER = PICTURES / "costs"
@@ -46,6 +48,14 @@ def bars(axes, names, values, labels):
     axes.set_xlim(0, max(values) * 1.15)
 
 
+def legend(figure):
+    handles = [
+        Patch(facecolor=REQUEST, edgecolor=REQUEST, label="this workshop"),
+        Patch(facecolor="none", edgecolor=REQUEST, hatch="//", label="others"),
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2)
+
+
 def accept(costs):
     of = {name: entry["accept"] for name, entry in costs["subjects"].items()}
     names = sorted(of, key=lambda name: median(of[name]["times_plain"]))
@@ -58,7 +68,8 @@ def accept(costs):
         figure = Figure(figsize=(12, 6), layout="constrained")
         axes = figure.add_subplot()
         bars(axes, names, values, labels)
-        axes.axvline(1, color=INK, linewidth=1)
+        axes.axvline(1, color=INK, linewidth=1, zorder=0)
+        legend(figure)
         axes.set_xlabel("time to 202, by that of a view that does nothing else")
     told = ", ".join(f"{TITLES[n]} {v:.1f}" for n, v in zip(names, values, strict=True))
     return Picture(figure, "accept", f"Time to 202, as a multiple of a plain view's: {told}.")
@@ -113,7 +124,11 @@ def load(costs):
             axes.set_xlim(0, max(max(each) for each in rates.values()) * 1.35)
             axes.set_xticks([])
             axes.set_title(f"{number} client" + "s" * (number != "1"))
-        figure.supxlabel("requests accepted in a second, one process of gunicorn, 8 threads")
+        figure.supxlabel(
+            f"requests accepted in a second, one process of gunicorn, {THREADS} threads",
+            fontsize=STYLE["font.size"],
+        )
+        legend(figure)
     parts = [
         f"{TITLES[name]} {', '.join(f'{rates[number][row]:,.0f}' for number in clients)}"
         for row, name in enumerate(names)

@@ -64,6 +64,18 @@ def accept(costs):
     return Table("Time to 202, and a poll of a finished task", (*columns, "bytes a task"), rows)
 
 
+def in_short(costs):
+    """The time to 202 alone, quickest first, of what somebody may want to choose from."""
+    of = {name: entry["accept"] for name, entry in costs["subjects"].items()}
+    names = sorted(of, key=lambda name: median(of[name]["times_plain"]))
+    rows = [
+        [title(name, costs), f"{of[name]['median_us']:.0f}", times(of[name]["times_plain"])]
+        for name in names
+        if name not in ("step 2", "step 3", "step 4")
+    ]
+    return Table("Time to 202", ("to 202", "µs", "× plain (lowest to highest round)"), rows)
+
+
 def title(name, costs):
     version = costs["run_on"]["versions"].get(name)
     broker = ", with Redis" if name in ("huey", "rq", "celery") else ""
@@ -146,6 +158,8 @@ def quotable(figures):
         if "task_bytes" in of:
             found[f"{name} bytes"] = f"{of['task_bytes']}"
         for size, entry in of.get("remembering", {}).items():
+            for what in "accept", "poll":
+                found[f"{name} {what} {size}"] = f"{median(entry[what]['times_none']):.2f}"
             if sweep := entry.get("sweep"):
                 found[f"{name} sweep {size} ms"] = f"{sweep['longest_ms']:.0f}"
         for clients, rounds in of.get("load", {}).items():
@@ -160,7 +174,10 @@ def conditions(costs):
     names = [name for name in ("Python", "flask", "flask-restful") if name in run_on["versions"]]
     versions = ", ".join(f"{name} {run_on['versions'][name]}" for name in names)
     machine = f"{run_on['cores']} cores ({run_on['processor']}, {run_on['system']})"
-    return f"Measured on {run_on['date']} with {versions}, on {machine}."
+    return (
+        f"Measured on {run_on['date']} with {versions}, on {machine}. There, the start of a thread"
+        f" took {costs['thread_us']:.0f} µs, and handing work to a pool {costs['pool_us']:.0f} µs."
+    )
 
 
 def texts():
@@ -173,6 +190,7 @@ def in_place(text, figures):
     """The text, with the figures as they are now. Raises KeyError for one that there is not."""
     figure = quotable(figures)
     block = {name: table.markdown() for name, table in tables(figures).items()}
+    block["to 202"] = in_short(figures["costs"]).markdown()
     block["conditions"] = conditions(figures["costs"])
     text = re.sub(
         r"(<!-- figures: (.+?) -->)\n(?:.*\n)*?(<!-- /figures -->)",

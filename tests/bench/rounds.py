@@ -34,17 +34,17 @@ class Plan:
 QUICK = Plan(2, 1, 5, (1000,), 200, (1, 8), 40, 0.1)
 
 
-def run(plan, say):
+def run(plan, say, names=subjects.NAMES):
     """Measure all; return the figures. say(what) is told what comes next."""
     random.seed(0)
-    names, left_out = divide()
+    names, left_out = divide(names)
     figures = {"subjects": {name: {} for name in names}, "left_out": left_out}
     with ExitStack() as stack:
         databases = count()
-        socket = stack.enter_context(redis_server()) if any(map(subjects.on_redis, names)) else ""
+        socket = stack.enter_context(redis_server()) if subjects.ON_REDIS & set(names) else ""
 
         def redis(name):
-            return (socket, next(databases)) if subjects.on_redis(name) else None
+            return (socket, next(databases)) if name in subjects.ON_REDIS else None
 
         say("time to 202, and a poll")
         side_by_side(plan, names, redis, figures)
@@ -60,16 +60,16 @@ def run(plan, say):
     return figures | {"plan": asdict(plan)}
 
 
-def divide():
-    """Return the names of what can be measured here, and why the others cannot."""
+def divide(names):
+    """Return those of the names that can be measured here, and why the others cannot."""
     left_out = {}
-    for name in subjects.NAMES:
+    for name in names:
         missing = [each for each in subjects.needs(name) if not importlib.util.find_spec(each)]
         if missing:
             left_out[name] = f"{', '.join(missing)} is not installed"
-        elif subjects.on_redis(name) and not shutil.which("redis-server"):
+        elif name in subjects.ON_REDIS and not shutil.which("redis-server"):
             left_out[name] = "there is no redis-server here"
-    return [name for name in subjects.NAMES if name not in left_out], left_out
+    return [name for name in names if name not in left_out], left_out
 
 
 @contextmanager
@@ -167,7 +167,7 @@ def remembering(plan, name, redis):
             for entry, samples in zip(many.values(), others, strict=True):
                 entry[what] = times(samples, of_plain) | {"times_none": ratios(samples, none)}
         for entry, call in zip(many.values(), calls[1:], strict=True):
-            if not subjects.on_redis(name):
+            if name not in subjects.ON_REDIS:
                 entry["collection_ms"] = round(1e3 * call(measure.collection), 2)
             if call(measure.sweeps):
                 without, longest, taken = call(measure.sweep, plan.idle)

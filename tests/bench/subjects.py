@@ -1,35 +1,37 @@
 """What is compared. Each is an app that answers GET /x with 202, for work that takes no time."""
 
+from functools import partial
+
 from tests.bench.own import Plain, Seed, Solution
-from tests.bench.peers import RQ, Celery, FlaskExecutor, Huey, OnRedis
+from tests.bench.peers import RQ, Celery, FlaskExecutor, Huey, SolutionOnCelery
 from workshop.steps import TOP
 
 PEERS = {"flask-executor": FlaskExecutor, "huey": Huey, "rq": RQ, "celery": Celery}
+ON_REDIS = {"huey", "rq", "celery", "step 7"}
 SOLUTIONS = {
     f"step {int(file.parent.name[:2])}": file
     for file in sorted(TOP.glob("solutions/*/app.py"))
     if not file.parent.name.startswith("01")  # which has no 202
 }
-NAMES = ["plain", "seed", *SOLUTIONS, *PEERS]
+KINDS = {"plain": Plain, "seed": Seed}
+KINDS |= {name: partial(Solution, file) for name, file in SOLUTIONS.items()}
+if "step 7" in SOLUTIONS:
+    KINDS["step 7"] = partial(SolutionOnCelery, SOLUTIONS["step 7"])
+KINDS |= PEERS
+NAMES = list(KINDS)
 
 
 def needs(name):
     """The packages that a subject needs beyond what the workshop has anyway."""
-    if name == "step 7":
-        return ["celery"]
-    if name not in PEERS:
+    if name not in PEERS and name not in ON_REDIS:
         return []
-    return [name.replace("-", "_")] + ["redis"] * on_redis(name)
+    library = "celery" if name == "step 7" else name.replace("-", "_")
+    return [library, "redis"] if name in ON_REDIS else [library]
 
 
-def on_redis(name):
-    return name in PEERS and issubclass(PEERS[name], OnRedis)
-
-
-def make(name, redis=None):
-    if name in SOLUTIONS:
-        return Solution(SOLUTIONS[name])
-    return {"plain": Plain, "seed": Seed, **PEERS}[name](redis)
+def make(name, redis):
+    """Make the subject. redis: for one on Redis, its socket and the number of a database."""
+    return KINDS[name](redis=redis) if name in ON_REDIS else KINDS[name]()
 
 
 TITLES = {
