@@ -42,6 +42,23 @@ class FlaskExecutor(Plain):
             self.executor.futures.add(uuid.uuid4().hex, FutureProxy(future, self.executor))
 
 
+COPY = """ -- what Redis keeps of a finished task, for so many others
+local old, fresh, count = ARGV[1], ARGV[2], ARGV[3]
+for number = 1, count do
+    local id = fresh .. string.format('%07d', number)
+    for _, key in ipairs(KEYS) do
+        local from, to = string.find(key, old, 1, true)
+        if from then
+            redis.call('COPY', key, string.sub(key, 1, from - 1) .. id .. string.sub(key, to + 1))
+        elseif redis.call('TYPE', key).ok == 'hash' then
+            redis.call('HSET', key, id, redis.call('HGET', key, old))
+        else
+            redis.call('ZADD', key, redis.call('ZSCORE', key, old), id)
+        end
+    end
+end"""
+
+
 class OnRedis(Plain):
     """redis: the path of its socket, and the number of a database."""
 
@@ -57,12 +74,15 @@ class OnRedis(Plain):
         return self.redis.info("memory")["used_memory"]
 
     def remember(self, count):
-        with self.redis.pipeline(transaction=False) as pipe:
-            for number in range(count):
-                self.copy_to(pipe, str(uuid.uuid4()))
-                if number % 1000 == 999:
-                    pipe.execute()
-            pipe.execute()
+        old = self.finished.rpartition("/")[2]
+        keys = [key for name in (old, "huey.results.", "rq:finished:") for key in self.keys(name)]
+        copy = self.redis.register_script(COPY)
+        for number in range(0, count, 10_000):
+            fresh = str(uuid.uuid4())[: len(old) - 7]
+            copy(keys, [old, fresh, min(10_000, count - number)])
+
+    def keys(self, name):
+        return self.redis.keys(f"*{name}*")
 
 
 class Huey(OnRedis):
@@ -74,8 +94,6 @@ class Huey(OnRedis):
         result = self.task()
         self.huey.execute(self.huey.dequeue())
         self.finished = f"/status/{result.id}"
-        self.key = self.huey.storage.result_key
-        self.value = self.redis.hget(self.key, result.id)
 
     def submit(self):
         return self.task().id
@@ -83,20 +101,15 @@ class Huey(OnRedis):
     def answer(self, task_id):
         return self.huey.result(task_id, preserve=True)
 
-    def copy_to(self, pipe, task_id):
-        pipe.hset(self.key, task_id, self.value)
-
 
 class RQ(OnRedis):
     def connect(self, path, number):
         from rq import Queue, SimpleWorker
 
         self.queue = Queue(connection=self.redis)
-        job = self.queue.enqueue(work)
+        job = self.queue.enqueue(work, result_ttl=3600)
         SimpleWorker([self.queue], connection=self.redis).work(burst=True, logging_level="ERROR")
-        self.finished, self.job_id = f"/status/{job.id}", job.id.encode()
-        self.registry = self.queue.finished_job_registry.key
-        self.kept = {key: self.redis.dump(key) for key in self.redis.keys(f"*{job.id}*")}
+        self.finished = f"/status/{job.id}"
 
     def submit(self):
         return self.queue.enqueue(work).id
@@ -107,11 +120,6 @@ class RQ(OnRedis):
         job = Job.fetch(task_id, connection=self.redis)
         return job.return_value() if job.is_finished else ("running", 202)
 
-    def copy_to(self, pipe, task_id):
-        for key, value in self.kept.items():
-            pipe.restore(key.replace(self.job_id, task_id.encode()), 3_600_000, value)
-        pipe.zadd(self.registry, {task_id: time.time() + 3600})
-
 
 class Celery(OnRedis):
     def connect(self, path, number):
@@ -120,10 +128,9 @@ class Celery(OnRedis):
         url = f"redis+socket://{path}?virtual_host={number}"
         self.celery = Celery("bench", broker=url, backend=url, set_as_current=False)
         self.task = self.celery.task(work, name="work")
-        self.task_id = str(uuid.uuid4())
-        self.celery.backend.mark_as_done(self.task_id, DONE)  # as its worker does
-        self.finished = f"/status/{self.task_id}"
-        self.value = self.redis.get(f"celery-task-meta-{self.task_id}")
+        task_id = str(uuid.uuid4())
+        self.celery.backend.mark_as_done(task_id, DONE)  # as its worker does
+        self.finished = f"/status/{task_id}"
 
     def submit(self):
         return self.task.delay().id
@@ -131,10 +138,6 @@ class Celery(OnRedis):
     def answer(self, task_id):
         result = self.celery.AsyncResult(task_id)
         return result.result if result.ready() else ("running", 202)
-
-    def copy_to(self, pipe, task_id):
-        value = self.value.replace(self.task_id.encode(), task_id.encode())
-        pipe.set(f"celery-task-meta-{task_id}", value, ex=3600)
 
 
 class SolutionOnCelery(Celery):
@@ -151,10 +154,9 @@ class SolutionOnCelery(Celery):
         from celery.contrib.testing.worker import start_worker
 
         self.module.app.config["WORK_SECONDS"] = 0
+        self.module.celery.conf.result_expires = 3600  # longer than the measuring takes
         client = self.module.app.test_client()
         self.finished = client.get("/x").headers["Location"]
         with start_worker(self.module.celery, perform_ping_check=False):
             while client.get(self.finished).status_code == 202:
                 time.sleep(0.01)
-        self.task_id = self.finished.rpartition("/")[2]
-        self.value = self.redis.get(f"celery-task-meta-{self.task_id}")
