@@ -8,12 +8,17 @@ from tests.bench import subjects
 
 @dataclass(frozen=True)
 class Budget:
-    """What is limited, to how much, how much it was, and whether that is within the limit."""
+    """What is limited, to how much, how much it was, whether that is within the limit; why not."""
 
     what: str
     limit: str
     seen: str
     met: bool
+    why: str = ""
+
+    @property
+    def verdict(self):
+        return "yes" if self.met else f"no. {self.why}".strip()
 
 
 def budgets(figures):
@@ -22,16 +27,19 @@ def budgets(figures):
     return [*(of_costs(costs) if costs else []), *(of_loop(loop) if loop else [])]
 
 
-def at_most(what, limit, seen, unit):
+def at_most(what, limit, seen, unit, why=""):
     """unit: how to write a number of them, such as "{} ms"."""
-    return Budget(what, unit.format(limit), unit.format(seen), seen <= limit)
+    return Budget(what, unit.format(limit), unit.format(seen), seen <= limit, why)
 
 
 def of_costs(costs):
     of = costs["subjects"]
-    for name, limit in ("step 5", 2.3), ("step 6", 1.5):
+    plain = of["plain"]["accept"]["median_us"]
+    for name, limit, needed in ("step 5", 2.3, "thread_us"), ("step 6", 1.5, "pool_us"):
         ratio = round(median(of[name]["accept"]["times_plain"]), 2)
-        yield at_most(f"time to 202, {name}", limit, ratio, "{} × plain")
+        what = {"thread_us": "starting a thread", "pool_us": "handing over to a pool"}[needed]
+        why = f"Here, {what} takes {costs[needed] / plain:.2f} × plain by itself."
+        yield at_most(f"time to 202, {name}", limit, ratio, "{} × plain", why)
     for peer in subjects.PEERS:
         if peer in of:
             ours, theirs = (of[name]["accept"]["times_plain"] for name in ("step 6", peer))
@@ -48,9 +56,10 @@ def of_costs(costs):
         for what, title in ("accept", "time to 202"), ("poll", "a poll"):
             ratio = round(median(entry[what]["times_none"]), 2)
             yield at_most(f"{title}, {name}, {int(many):,} remembered", 1.1, ratio, "{} × none")
-        longest = entry["sweep"]["longest_ms"]
+        sweep = entry["sweep"]
         what = f"longest request in a sweep of {int(many):,}, {name}"
-        yield at_most(what, 10, longest, "{} ms")
+        why = f"Here, the longest without a sweep took {sweep['longest_without_ms']} ms."
+        yield at_most(what, 10, sweep["longest_ms"], "{} ms", why)
     for name in "step 5", "step 6":
         size = of[name]["task_bytes"]
         yield at_most(f"memory of a finished task, {name}", 1024, size, "{} bytes and its body")

@@ -26,7 +26,7 @@ def show(figures):
         for number, column in enumerate(table.columns):
             grid.add_column(column, justify="right" if number else "left")
         for row in table.rows:
-            grid.add_row(*row, style="red" if row[-1] == "no" else None)
+            grid.add_row(*row, style="red" if row[-1].startswith("no") else None)
         console.print(grid)
     if costs := figures.get("costs"):
         console.print(report.conditions(costs))

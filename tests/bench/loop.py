@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from workshop.steps import STEPS, TOP
 
 REPEATS = 3
 SAVES = 10  # for each step
-SLOWEST = 8  # parts of verify that are named
+SLOWEST = "--durations=8", "--durations-min=1"  # the parts of verify that are named
 
 
 def run(say):
@@ -69,8 +70,6 @@ def every_check():
 
 def set_up():
     """The first command on a fresh clone, with what pip may have kept from an earlier time."""
-    import shutil
-
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "clone")
         shutil.copytree(TOP, clone, ignore=NOT_COPIED)
@@ -126,7 +125,7 @@ def verify():
     environment = {
         **os.environ,
         "PYTHONUNBUFFERED": "1",
-        "PYTEST_ADDOPTS": f"--durations={SLOWEST} --durations-min=1",
+        "PYTEST_ADDOPTS": " ".join([os.environ.get("PYTEST_ADDOPTS", ""), *SLOWEST]),
     }
     said = lines([sys.executable, "-m", "workshop", "verify"], cwd=TOP, env=environment)
     heads = [(when, line) for when, line in said if re.match(r"(ruff|pytest) .*[.\d]$", line)]

@@ -39,7 +39,7 @@ def tables(figures):
             found["load"] = load(costs)
     if loop := figures.get("loop"):
         found |= {"loop": of_loop(loop), "verify": of_verify(loop)}
-    if rows := [(b.what, b.limit, b.seen, "yes" if b.met else "no") for b in budgets(figures)]:
+    if rows := [(b.what, b.limit, b.seen, b.verdict) for b in budgets(figures)]:
         found["budgets"] = Table("Budgets", ("what", "at most", "was", "met"), rows)
     return found
 

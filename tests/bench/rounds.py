@@ -68,7 +68,7 @@ def divide(names):
         if missing:
             left_out[name] = f"{', '.join(missing)} is not installed"
         elif name in subjects.ON_REDIS and not shutil.which("redis-server"):
-            left_out[name] = "there is no redis-server here"
+            left_out[name] = "there is no redis-server here (on Debian: apt install redis-server)"
     return [name for name in names if name not in left_out], left_out
 
 

@@ -84,7 +84,7 @@ def test_without_redis_or_a_package_a_subject_is_left_out_and_that_is_said(monke
     assert names == ["plain", "step 6"]
     assert left_out == {
         "flask-executor": "flask_executor is not installed",
-        "rq": "there is no redis-server here",
+        "rq": "there is no redis-server here (on Debian: apt install redis-server)",
     }
 
 
