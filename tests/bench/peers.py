@@ -60,14 +60,13 @@ end"""
 
 
 class OnRedis(Plain):
-    """redis: the path of its socket, and the number of a database."""
+    """redis: the path of its socket."""
 
     def __init__(self, redis):
         from redis import Redis
 
-        path, number = redis
-        self.redis = Redis(unix_socket_path=path, db=number)
-        self.connect(path, number)
+        self.redis = Redis(unix_socket_path=redis)
+        self.connect(redis)
         self.app = site(self.submit, self.answer)
 
     def used(self):
@@ -86,10 +85,10 @@ class OnRedis(Plain):
 
 
 class Huey(OnRedis):
-    def connect(self, path, number):
+    def connect(self, path):
         from huey import RedisHuey
 
-        self.huey = RedisHuey(url=f"unix://{path}?db={number}")
+        self.huey = RedisHuey(url=f"unix://{path}")
         self.task = self.huey.task()(work)
         result = self.task()
         self.huey.execute(self.huey.dequeue())
@@ -103,7 +102,7 @@ class Huey(OnRedis):
 
 
 class RQ(OnRedis):
-    def connect(self, path, number):
+    def connect(self, path):
         from rq import Queue, SimpleWorker
 
         self.queue = Queue(connection=self.redis)
@@ -122,10 +121,10 @@ class RQ(OnRedis):
 
 
 class Celery(OnRedis):
-    def connect(self, path, number):
+    def connect(self, path):
         from celery import Celery
 
-        url = f"redis+socket://{path}?virtual_host={number}"
+        url = f"redis+socket://{path}"
         self.celery = Celery("bench", broker=url, backend=url, set_as_current=False)
         self.task = self.celery.task(work, name="work")
         task_id = str(uuid.uuid4())
@@ -144,13 +143,12 @@ class SolutionOnCelery(Celery):
     """The solution of step 7. One task is worked on by a worker, and its record is copied."""
 
     def __init__(self, file, redis):
-        path, number = redis
-        os.environ["REDIS_URL"] = f"redis+socket://{path}?virtual_host={number}"
+        os.environ["REDIS_URL"] = f"redis+socket://{redis}"
         self.module = imported(file)
         super().__init__(redis)
         self.app = self.module.app
 
-    def connect(self, path, number):
+    def connect(self, path):
         from celery.contrib.testing.worker import start_worker
 
         self.module.app.config["WORK_SECONDS"] = 0

@@ -119,7 +119,7 @@ def load(costs):
                 part = refused / (len(rounds) * costs["plan"]["load"])
                 row[-1] += f" ({part:.0%} refused)"
         rows.append(row)
-    head = ("202 a second, gunicorn gthread", *(f"{number} clients" for number in clients))
+    head = ("202 a second, gunicorn gthread", *(f"{n} client{'s' * (n != '1')}" for n in clients))
     return Table("Requests accepted in a second", head, rows)
 
 
@@ -171,8 +171,8 @@ def quotable(figures):
 def conditions(costs):
     """Where, when and with what it was measured, in a sentence."""
     run_on = costs["run_on"]
-    names = [name for name in ("Python", "flask", "flask-restful") if name in run_on["versions"]]
-    versions = ", ".join(f"{name} {run_on['versions'][name]}" for name in names)
+    names = {"Python": "Python", "Flask": "flask", "Flask-RESTful": "flask-restful"}
+    versions = ", ".join(f"{name} {run_on['versions'][key]}" for name, key in names.items())
     machine = f"{run_on['cores']} cores ({run_on['processor']}, {run_on['system']})"
     return (
         f"Measured on {run_on['date']} with {versions}, on {machine}. There, the start of a thread"

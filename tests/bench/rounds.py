@@ -10,7 +10,6 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -39,24 +38,17 @@ def run(plan, say, names=subjects.NAMES):
     random.seed(0)
     names, left_out = divide(names)
     figures = {"subjects": {name: {} for name in names}, "left_out": left_out}
-    with ExitStack() as stack:
-        databases = count()
-        socket = stack.enter_context(redis_server()) if subjects.ON_REDIS & set(names) else ""
-
-        def redis(name):
-            return (socket, next(databases)) if name in subjects.ON_REDIS else None
-
-        say("time to 202, and a poll")
-        side_by_side(plan, names, redis, figures)
-        for name in names:
-            if "poll" in figures["subjects"][name] and name != "plain":
-                say(f"many remembered: {name}")
-                figures["subjects"][name] |= remembering(plan, name, redis)
-        if importlib.util.find_spec("gunicorn"):
-            say("under gunicorn")
-            under_gunicorn(plan, names, redis, figures)
-        else:
-            left_out["gunicorn"] = "it is not installed, as it has no Windows"
+    say("time to 202, and a poll")
+    side_by_side(plan, names, figures)
+    for name in names:
+        if "poll" in figures["subjects"][name] and name != "plain":
+            say(f"many remembered: {name}")
+            figures["subjects"][name] |= remembering(plan, name)
+    if importlib.util.find_spec("gunicorn"):
+        say("under gunicorn")
+        under_gunicorn(plan, names, figures)
+    else:
+        left_out["gunicorn"] = "it is not installed, as it has no Windows"
     return figures | {"plan": asdict(plan)}
 
 
@@ -73,15 +65,21 @@ def divide(names):
 
 
 @contextmanager
-def redis_server():
-    """Start a Redis that keeps nothing on disk; give the path of its socket."""
+def redis_for(name):
+    """Give the path to the socket of a Redis that keeps nothing on disk, if the subject needs one.
+
+    Each has one of its own, so that what one remembers cannot slow down another.
+    """
+    if name not in subjects.ON_REDIS:
+        yield None
+        return
     from redis import Redis
     from redis.exceptions import ConnectionError
 
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "redis.sock"))
-        options = ["--port", "0", "--save", "", "--appendonly", "no", "--databases", "100"]
-        command = ["redis-server", *options, "--unixsocket", path, "--dir", folder]
+        options = ["--port", "0", "--save", "", "--appendonly", "no", "--dir", folder]
+        command = ["redis-server", *options, "--unixsocket", path]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             try:
                 while process.poll() is None:
@@ -96,17 +94,17 @@ def redis_server():
 
 
 @contextmanager
-def processes(*names, redis):
+def processes(*names):
     """Start a process for each; give for each what calls a function of measure.py there."""
     with ExitStack() as stack:
-        pools = [
-            ProcessPoolExecutor(1, get_context("spawn"), measure.begin, (name, redis(name)))
-            for name in names
-        ]
-        for pool in pools:
+        calls = []
+        for name in names:
+            given = name, stack.enter_context(redis_for(name))
+            pool = ProcessPoolExecutor(1, get_context("spawn"), measure.begin, given)
             stack.enter_context(pool)
             pool.submit(measure.remembers)  # with which its process starts
-        yield [lambda work, *given, pool=pool: pool.submit(work, *given).result() for pool in pools]
+            calls.append(lambda work, *given, pool=pool: pool.submit(work, *given).result())
+        yield calls
 
 
 def by_turns(plan, work, calls):
@@ -135,8 +133,8 @@ def ratios(samples, others):
     return [round(statistics.median(one) / statistics.median(other), 3) for one, other in pairs]
 
 
-def side_by_side(plan, names, redis, figures):
-    with processes(*names, redis=redis) as calls:
+def side_by_side(plan, names, figures):
+    with processes(*names) as calls:
         found = [call(measure.remembers) for call in calls]
         accepted = by_turns(plan, measure.accept, calls)
         for what, work in ("thread", measure.start_thread), ("pool", measure.submit_to_pool):
@@ -153,12 +151,12 @@ def side_by_side(plan, names, redis, figures):
                 figures["subjects"][name]["poll"] = times(samples, plain)
 
 
-def remembering(plan, name, redis):
+def remembering(plan, name):
     """Measure a subject with none, and with many finished tasks remembered, by turns."""
     sizes = [0, *plan.sizes]
-    with processes(name, redis=redis) as (call,):
+    with processes(name) as (call,):
         found = {"task_bytes": round(call(measure.task_bytes, plan.memory))}
-    with processes("plain", *[name] * len(sizes), redis=redis) as (plain, *calls):
+    with processes("plain", *[name] * len(sizes)) as (plain, *calls):
         for size, call in zip(sizes, calls, strict=True):
             call(measure.remember, size)
         many = {str(size): {} for size in plan.sizes}
@@ -179,10 +177,12 @@ def remembering(plan, name, redis):
     return found | {"remembering": many}
 
 
-def under_gunicorn(plan, names, redis, figures):
+def under_gunicorn(plan, names, figures):
     with ExitStack() as stack:
-        ports = {name: stack.enter_context(serving.served(name, redis(name))) for name in names}
+        ports = {}
         for name in names:
+            redis = stack.enter_context(redis_for(name))
+            ports[name] = stack.enter_context(serving.served(name, redis))
             figures["subjects"][name]["load"] = {str(clients): [] for clients in plan.clients}
             serving.load(ports[name], max(plan.clients), plan.load)  # all is imported
         for _ in range(plan.rounds):

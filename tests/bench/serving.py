@@ -17,7 +17,7 @@ REQUEST = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LIMIT = 60  # seconds, after which a server that does not answer is given up
 
 
-def app(name, *redis):
+def app(name, redis=None):
     """What gunicorn is to serve."""
     return subjects.make(name, redis).app
 
@@ -25,10 +25,9 @@ def app(name, *redis):
 @contextmanager
 def served(name, redis):
     """Serve a subject; give its port."""
-    arguments = ", ".join(map(repr, [name, *(redis or [])]))
     command = f"gunicorn -w 1 -k gthread --threads {THREADS} --keep-alive 75 -b 127.0.0.1:0"
     with subprocess.Popen(
-        [sys.executable, "-m", *command.split(), f"tests.bench.serving:app({arguments})"],
+        [sys.executable, "-m", *command.split(), f"tests.bench.serving:app({name!r}, {redis!r})"],
         cwd=TOP,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

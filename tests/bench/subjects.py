@@ -30,7 +30,7 @@ def needs(name):
 
 
 def make(name, redis):
-    """Make the subject. redis: for one on Redis, its socket and the number of a database."""
+    """Make the subject. redis: for one on Redis, the path of its socket."""
     return KINDS[name](redis=redis) if name in ON_REDIS else KINDS[name]()
 
 

@@ -14,6 +14,7 @@ import sys
 import pytest
 
 from tests.bench import budgets, command, pictures, report, rounds, subjects
+from workshop.bench import bench
 from workshop.steps import TOP
 
 FIGURES = command.kept()
@@ -118,6 +119,7 @@ def test_a_budget_that_is_not_met_is_shown_as_such():
     found = {each.what: each for each in budgets.budgets(figures)}
     assert not found["time to 202, step 6"].met
     assert found["time to 202, step 6"].seen == "1.6 × plain"
+    assert found["time to 202, step 6"].verdict.startswith("no. Here, handing over to a pool takes")
     assert not found["time to 202, step 6 ahead of Flask-Executor"].met
     assert found["time to 202, step 6 ahead of Flask-Executor"].seen == "9 of 10 rounds"
     assert found["memory of a finished task, step 6"].met
@@ -175,6 +177,11 @@ def test_the_figures_that_are_kept_can_be_shown_without_measuring():
     assert done.returncode == 0
     assert report.conditions(FIGURES["costs"])[:30] in done.stdout
     assert json.loads(run("--kept", "--json").stdout) == FIGURES
+
+
+def test_the_workshops_command_has_the_same_options():
+    own = run("--help").stdout
+    assert all(f"--{option.name}" in own for option in bench.params)
 
 
 def test_the_figures_of_a_quick_run_are_not_kept():
