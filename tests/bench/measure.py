@@ -97,29 +97,30 @@ def finish_one():
         time.sleep(REST)
 
 
-def sweep(seconds):
-    """Sweep all that is remembered, and send requests meanwhile.
+def sweep(count):
+    """Sweep away so many tasks, the oldest, and send requests meanwhile; then for as long without.
 
-    Return the longest that a request took, without a sweep, for so many seconds, and during it;
-    then the time that the sweep took.
+    Return the longest that a request took in the sweep, and without; then how long the sweep took.
     """
-    over = threading.Event()
-    threading.Timer(seconds, over.set).start()
-    without = longest_until(over)
-    over.clear()
-    begun = time.perf_counter()
+    begun, over = time.perf_counter(), threading.Event()
 
-    def sweep():
-        subject.sweep()
-        over.set()
+    def run():
+        try:
+            subject.sweep(count)
+        finally:
+            over.set()
 
-    threading.Thread(target=sweep).start()
-    return without, longest_until(over), time.perf_counter() - begun
+    threading.Thread(target=run).start()
+    longest = longest_until(over.is_set)
+    taken = time.perf_counter() - begun
+    end = time.perf_counter() + taken
+    return longest, longest_until(lambda: time.perf_counter() > end), taken
 
 
 def longest_until(over):
     longest = timed("/status/nobody", 404)
-    while not over.is_set():
+    while not over():
+        time.sleep(REST)
         longest = max(longest, timed("/status/nobody", 404))
     return longest
 

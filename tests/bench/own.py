@@ -91,9 +91,11 @@ class Solution(Plain):
             if self.sweep:
                 self.module.ended.append((time.monotonic(), task_id))
 
-    def _sweep(self):
-        """Forget all that has ended, in one sweep."""
-        self.app.config["KEEP_SECONDS"] = -1
+    def _sweep(self, count):
+        """Sweep away so many tasks, those that ended first."""
+        ended = self.module.ended
+        newest, _ = ended[min(count, len(ended)) - 1]
+        self.app.config["KEEP_SECONDS"] = time.monotonic() - newest
         self.module.clean_old_tasks()
 
 
@@ -108,3 +110,7 @@ class Seed(Solution):
             record = {"task_thread": thread, "return_value": "".join(list(DONE))}
             record["completion_timestamp"] = time.time()
             self.module.tasks[uuid.uuid4().hex] = record
+
+    def _sweep(self, count):
+        """Go through all tasks, as each of its sweeps does, however few are old."""
+        self.module.clean_old_tasks()

@@ -27,10 +27,9 @@ class Plan:
     memory: int = 10**4  # tasks that are finished to see what each takes
     clients: tuple = (1, 8, 64)
     load: int = 400  # requests in a turn of all clients together
-    idle: float = 2.0  # seconds without a sweep, to compare with
 
 
-QUICK = Plan(2, 1, 5, (1000,), 200, (1, 8), 40, 0.1)
+QUICK = Plan(2, 1, 5, (1000,), 200, (1, 8), 40)
 
 
 def run(plan, say, names=subjects.NAMES):
@@ -164,17 +163,23 @@ def remembering(plan, name):
             of_plain, none, *others = by_turns(plan, work, [plain, *calls])
             for entry, samples in zip(many.values(), others, strict=True):
                 entry[what] = times(samples, of_plain) | {"times_none": ratios(samples, none)}
-        for entry, call in zip(many.values(), calls[1:], strict=True):
+        for size, entry, call in zip(plan.sizes, many.values(), calls[1:], strict=True):
             if name not in subjects.ON_REDIS:
                 entry["collection_ms"] = round(1e3 * call(measure.collection), 2)
             if call(measure.sweeps):
-                without, longest, taken = call(measure.sweep, plan.idle)
-                entry["sweep"] = {
-                    "longest_ms": round(1e3 * longest, 2),
-                    "longest_without_ms": round(1e3 * without, 2),
-                    "taken_ms": round(1e3 * taken, 2),
-                }
+                entry["sweep"] = swept(plan, call, size // plan.rounds)
     return found | {"remembering": many}
+
+
+def swept(plan, call, count):
+    """A sweep in each round: the longest that a request took in it, and as long without."""
+    sweeps = [call(measure.sweep, count) for _ in range(plan.rounds)]
+    names = "longest_ms", "longest_without_ms", "taken_ms"
+    columns = zip(*sweeps, strict=True)
+    return {
+        name: [round(1e3 * each, 2) for each in column]
+        for name, column in zip(names, columns, strict=True)
+    }
 
 
 def under_gunicorn(plan, names, figures):

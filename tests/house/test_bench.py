@@ -64,7 +64,8 @@ def test_every_request_over_a_socket_is_accepted_or_refused(measured):
 
 
 def test_what_was_measured_can_be_shown(measured):
-    figures = {"costs": measured | {"run_on": FIGURES["costs"]["run_on"]}}
+    both = {"step 5": measured["subjects"]["step 6"]} | measured["subjects"]
+    figures = {"costs": measured | {"subjects": both, "run_on": FIGURES["costs"]["run_on"]}}
     for table in report.tables(figures).values():
         assert all(len(row) == len(table.columns) for row in table.rows)
 
