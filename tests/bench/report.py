@@ -92,19 +92,16 @@ def many(costs):
         row = [TITLES[name]]
         for what in "accept", "poll":
             row += [f"{median(entry[what]['times_none']):.2f}" for entry in entries]
-        sweep = entries[-1].get("sweep")
-        row += (
-            [longest(sweep["longest_ms"]), longest(sweep["longest_without_ms"])]
-            if sweep
-            else ["", ""]
-        )
+        sweep = entries[-1].get("sweep", {})
+        row += [longest(sweep.get(what)) for what in ("longest_ms", "longest_without_ms")]
         row.append(f"{entries[-1].get('collection_ms', '')}")
         rows.append(row)
     columns = [f"{what}, {size:,}" for what in ("202", "poll") for size in sizes]
     head = (
         "× none remembered",
         *columns,
-        "longest in a sweep, ms (without)",
+        "longest in a sweep, ms",
+        "as long without",
         "full collection, ms",
     )
     return Table("With so many finished tasks remembered", head, rows)
@@ -112,6 +109,8 @@ def many(costs):
 
 def longest(times):
     """The longest that a request took, in the median sweep and in the worst one."""
+    if not times:
+        return ""
     return f"{median(times):.1f} (to {max(times):.1f})"
 
 
