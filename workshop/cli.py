@@ -11,6 +11,7 @@ from rich.text import Text
 
 from workshop import answers, checks, hints, opening, progress, serve, setup
 from workshop.arguments import begun_step_argument, exact_step_argument, no_step, step_argument
+from workshop.bench import bench
 from workshop.doctor import doctor
 from workshop.screen import COMMAND, aside, console, show_comparison, show_hint, show_verdict
 from workshop.steps import STEPS, TOP, shown
@@ -224,7 +225,7 @@ def show_kept(saved):
         console.print(f"What was there is kept as {shown(path)}")
 
 
-for command in watch, serve.run, opening.lab, opening.slides, doctor:
+for command in watch, serve.run, opening.lab, opening.slides, doctor, bench:
     commands.add_command(command)
 
 

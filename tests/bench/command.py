@@ -1,0 +1,80 @@
+"""Measure, and show: `python -m tests.bench`, which is what `python3 -m workshop bench` runs."""
+
+import argparse
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import loop, report, rounds
+from tests.bench.machine import machine
+from workshop.steps import TOP, shown
+
+FIGURES = TOP / "tests" / "bench" / "figures.json"
+console = Console(highlight=False)
+aside = Console(highlight=False, stderr=True)
+
+
+def kept():
+    """The figures that are kept in the repository."""
+    return json.loads(FIGURES.read_text(encoding="utf-8"))
+
+
+def show(figures):
+    for table in report.tables(figures).values():
+        grid = Table(title=table.title, title_justify="left", title_style="bold")
+        for number, column in enumerate(table.columns):
+            grid.add_column(column, justify="right" if number else "left")
+        for row in table.rows:
+            grid.add_row(*row, style="red" if row[-1].startswith("no") else None)
+        console.print(grid)
+    if costs := figures.get("costs"):
+        console.print(report.conditions(costs))
+        for name, why in costs["left_out"].items():
+            console.print(f"Left out: {name}, because {why}.")
+
+
+def keep(figures):
+    """Write the figures, and what is made from them: tables and figures in texts, and pictures."""
+    from tests.bench import pictures
+
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    pictures.keep(pictures.pictures(figures))
+    for path in report.texts():
+        text = path.read_text(encoding="utf-8")
+        path.write_text(report.in_place(text, figures), encoding="utf-8")
+        console.print(f"written: {shown(path)}")
+
+
+def main():
+    """Do what `python3 -m workshop bench --help` says; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    for option in "quick", "loop", "kept", "json", "keep":
+        parser.add_argument(f"--{option}", action="store_true")
+    options = parser.parse_args()
+    if options.quick and options.keep:
+        parser.error("the figures of a quick run are not kept: leave out --quick, or --keep")
+    try:
+        figures = kept() if options.kept or options.keep else {}
+        if not options.kept:
+            figures |= measured(options)
+    except (OSError, RuntimeError) as error:
+        aside.print(f"It could not be measured: {error}", markup=False)
+        return 2
+    if options.json:
+        print(json.dumps(figures, indent=1))
+    else:
+        show(figures)
+    if options.keep:
+        keep(figures)
+    return 0
+
+
+def measured(options):
+    def say(what):
+        aside.print(f"measuring: {what}")
+
+    if options.loop:
+        return {"loop": loop.run(say) | {"run_on": machine()}}
+    plan = rounds.QUICK if options.quick else rounds.Plan()
+    return {"costs": rounds.run(plan, say) | {"run_on": machine()}}

@@ -1,0 +1,201 @@
+"""A run: every subject by turns, in an order drawn anew each time, so that noise hits all alike."""
+
+import importlib.util
+import random
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from tests.bench import measure, serving, subjects
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int = 10  # each has a median of its own, and so a ratio to the plain view's
+    turns: int = 5  # of each subject in each round
+    requests: int = 20  # in a turn
+    sizes: tuple = (10**4, 10**6)  # finished tasks remembered
+    memory: int = 10**4  # tasks that are finished to see what each takes
+    clients: tuple = (1, 8, 64)
+    load: int = 400  # requests in a turn of all clients together
+
+
+QUICK = Plan(2, 1, 5, (1000,), 200, (1, 8), 40)
+
+
+def run(plan, say, names=subjects.NAMES):
+    """Measure all; return the figures. say(what) is told what comes next."""
+    random.seed(0)
+    names, left_out = divide(names)
+    figures = {"subjects": {name: {} for name in names}, "left_out": left_out}
+    say("time to 202, and a poll")
+    side_by_side(plan, names, figures)
+    for name in names:
+        if "poll" in figures["subjects"][name] and name != "plain":
+            say(f"many remembered: {name}")
+            figures["subjects"][name] |= remembering(plan, name)
+    if importlib.util.find_spec("gunicorn"):
+        say("under gunicorn")
+        under_gunicorn(plan, names, figures)
+    else:
+        left_out["gunicorn"] = "it is not installed, as it has no Windows"
+    return figures | {"plan": asdict(plan)}
+
+
+def divide(names):
+    """Return those of the names that can be measured here, and why the others cannot."""
+    left_out = {}
+    for name in names:
+        missing = [each for each in subjects.needs(name) if not importlib.util.find_spec(each)]
+        if missing:
+            left_out[name] = f"{', '.join(missing)} is not installed"
+        elif name in subjects.ON_REDIS and not shutil.which("redis-server"):
+            left_out[name] = "there is no redis-server here (on Debian: apt install redis-server)"
+    return [name for name in names if name not in left_out], left_out
+
+
+@contextmanager
+def redis_for(name):
+    """Give the path to the socket of a Redis that keeps nothing on disk, if the subject needs one.
+
+    Each has one of its own, so that what one remembers cannot slow down another.
+    """
+    if name not in subjects.ON_REDIS:
+        yield None
+        return
+    from redis import Redis
+    from redis.exceptions import ConnectionError
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "redis.sock"))
+        options = ["--port", "0", "--save", "", "--appendonly", "no", "--dir", folder]
+        command = ["redis-server", *options, "--unixsocket", path]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            try:
+                while process.poll() is None:
+                    try:
+                        Redis(unix_socket_path=path).ping()
+                        break
+                    except ConnectionError:
+                        time.sleep(0.01)
+                yield path
+            finally:
+                process.terminate()
+
+
+@contextmanager
+def processes(*names):
+    """Start a process for each; give for each what calls a function of measure.py there."""
+    with ExitStack() as stack:
+        calls = []
+        for name in names:
+            given = name, stack.enter_context(redis_for(name))
+            pool = ProcessPoolExecutor(1, get_context("spawn"), measure.begin, given)
+            stack.enter_context(pool)
+            pool.submit(measure.remembers)  # with which its process starts
+            calls.append(lambda work, *given, pool=pool: pool.submit(work, *given).result())
+        yield calls
+
+
+def by_turns(plan, work, calls):
+    """Let each call do the work by turns; return for each a list of samples for each round."""
+    samples = [[[] for _ in range(plan.rounds)] for _ in calls]
+    for number in range(plan.rounds):
+        for _ in range(plan.turns):
+            for who in random.sample(range(len(calls)), len(calls)):
+                samples[who][number] += calls[who](work, plan.requests)
+    return samples
+
+
+def times(samples, plain):
+    """Sum up the samples of one subject, in µs, and the ratio to the plain one's in each round."""
+    whole = [1e6 * each for part in samples for each in part]
+    return {
+        "median_us": round(statistics.median(whole), 1),
+        "p99_us": round(statistics.quantiles(whole, n=100, method="inclusive")[-1], 1),
+        "times_plain": ratios(samples, plain),
+    }
+
+
+def ratios(samples, others):
+    """The ratio of the medians, round by round."""
+    pairs = zip(samples, others, strict=True)
+    return [round(statistics.median(one) / statistics.median(other), 3) for one, other in pairs]
+
+
+def side_by_side(plan, names, figures):
+    with processes(*names) as calls:
+        found = [call(measure.remembers) for call in calls]
+        accepted = by_turns(plan, measure.accept, calls)
+        for what, work in ("thread", measure.start_thread), ("pool", measure.submit_to_pool):
+            (handed_over,) = by_turns(plan, work, calls[:1])
+            figures[f"{what}_us"] = round(1e6 * statistics.median(sum(handed_over, [])), 1)
+        asked = [call for call, is_so in zip(calls, found, strict=True) if is_so]
+        polled = iter(by_turns(plan, measure.poll, asked))
+        plain = None
+        for name, samples, is_so in zip(names, accepted, found, strict=True):
+            figures["subjects"][name]["accept"] = times(samples, accepted[0])
+            if is_so:
+                samples = next(polled)
+                plain = plain or samples  # the plain one comes first
+                figures["subjects"][name]["poll"] = times(samples, plain)
+
+
+def remembering(plan, name):
+    """Measure a subject with none, and with many finished tasks remembered, by turns."""
+    sizes = [0, *plan.sizes]
+    with processes(name) as (call,):
+        found = {"task_bytes": round(call(measure.task_bytes, plan.memory))}
+    with processes("plain", *[name] * len(sizes)) as (plain, *calls):
+        for size, call in zip(sizes, calls, strict=True):
+            call(measure.remember, size)
+        many = {str(size): {} for size in plan.sizes}
+        for what, work in ("accept", measure.accept), ("poll", measure.poll):
+            of_plain, none, *others = by_turns(plan, work, [plain, *calls])
+            for entry, samples in zip(many.values(), others, strict=True):
+                entry[what] = times(samples, of_plain) | {"times_none": ratios(samples, none)}
+        for size, entry, call in zip(plan.sizes, many.values(), calls[1:], strict=True):
+            if name not in subjects.ON_REDIS:
+                entry["collection_ms"] = round(1e3 * call(measure.collection), 2)
+            if call(measure.sweeps):
+                entry["sweep"] = swept(plan, call, size // plan.rounds)
+    return found | {"remembering": many}
+
+
+def swept(plan, call, count):
+    """A sweep in each round: the longest that a request took in it, and as long without."""
+    sweeps = [call(measure.sweep, count) for _ in range(plan.rounds)]
+    names = "longest_ms", "longest_without_ms", "taken_ms"
+    columns = zip(*sweeps, strict=True)
+    return {
+        name: [round(1e3 * each, 2) for each in column]
+        for name, column in zip(names, columns, strict=True)
+    }
+
+
+def under_gunicorn(plan, names, figures):
+    with ExitStack() as stack:
+        ports = {}
+        for name in names:
+            redis = stack.enter_context(redis_for(name))
+            ports[name] = stack.enter_context(serving.served(name, redis))
+            figures["subjects"][name]["load"] = {str(clients): [] for clients in plan.clients}
+            serving.load(ports[name], max(plan.clients), plan.load)  # all is imported
+        for _ in range(plan.rounds):
+            for clients in plan.clients:
+                for name in random.sample(names, len(names)):
+                    taken, statuses = serving.load(ports[name], clients, plan.load)
+                    if set(statuses) - {202, 503}:
+                        raise RuntimeError(f"{name} answered {dict(statuses)}.")
+                    figures["subjects"][name]["load"][str(clients)].append(
+                        {"accepted": round(statuses[202] / taken), "refused": statuses[503]}
+                    )

@@ -1,0 +1,93 @@
+"""A subject behind gunicorn, one process with eight threads, and clients that ask all at once."""
+
+import re
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+
+from tests.bench import subjects
+from workshop.steps import TOP
+
+THREADS = 8
+REQUEST = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LIMIT = 60  # seconds, after which a server that does not answer is given up
+
+
+def app(name, redis=None):
+    """What gunicorn is to serve."""
+    return subjects.make(name, redis).app
+
+
+@contextmanager
+def served(name, redis):
+    """Serve a subject; give its port."""
+    command = f"gunicorn -w 1 -k gthread --threads {THREADS} --keep-alive 75 -b 127.0.0.1:0"
+    with subprocess.Popen(
+        [sys.executable, "-m", *command.split(), f"tests.bench.serving:app({name!r}, {redis!r})"],
+        cwd=TOP,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        try:
+            said = []
+            for line in process.stderr:
+                said.append(line)
+                if listening := re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", line):
+                    yield int(listening[1])
+                    break
+            else:
+                raise RuntimeError("".join(said))
+        finally:
+            process.terminate()
+            process.stderr.read()
+
+
+def load(port, clients, count):
+    """Send so many requests, each client its next one when it has its answer.
+
+    Return the seconds that this took, and how often each status came.
+    """
+    statuses = Counter()
+    with selectors.DefaultSelector() as selector:
+        for _ in range(clients):
+            connection = socket.create_connection(("127.0.0.1", port), LIMIT)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            selector.register(connection, selectors.EVENT_READ, bytearray())
+        begun = time.perf_counter()
+        sent = 0
+        for key in list(selector.get_map().values())[:count]:
+            key.fileobj.sendall(REQUEST)
+            sent += 1
+        while statuses.total() < count:
+            ready = selector.select(LIMIT)
+            if not ready:
+                raise RuntimeError(f"No answer for {LIMIT} seconds.")
+            for key, _ in ready:
+                if status := received(key):
+                    statuses[status] += 1
+                    if sent < count:
+                        key.fileobj.sendall(REQUEST)
+                        sent += 1
+        taken = time.perf_counter() - begun
+        for key in list(selector.get_map().values()):
+            key.fileobj.close()
+    return taken, statuses
+
+
+def received(key):
+    """Read what has come; return the status once the answer is whole."""
+    chunk = key.fileobj.recv(65536)
+    if not chunk:
+        raise RuntimeError("The server closed the connection.")
+    key.data.extend(chunk)
+    head, end, body = bytes(key.data).partition(b"\r\n\r\n")
+    if not end or len(body) < int(re.search(rb"(?i)content-length: *(\d+)", head)[1]):
+        return None
+    key.data.clear()
+    return int(head.split()[1])

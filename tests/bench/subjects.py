@@ -1,0 +1,50 @@
+"""What is compared. Each is an app that answers GET /x with 202, for work that takes no time."""
+
+from functools import partial
+
+from tests.bench.own import Plain, Seed, Solution
+from tests.bench.peers import RQ, Celery, FlaskExecutor, Huey, SolutionOnCelery
+from workshop.steps import TOP
+
+PEERS = {"flask-executor": FlaskExecutor, "huey": Huey, "rq": RQ, "celery": Celery}
+ON_REDIS = {"huey", "rq", "celery", "step 7"}
+SOLUTIONS = {
+    f"step {int(file.parent.name[:2])}": file
+    for file in sorted(TOP.glob("solutions/*/app.py"))
+    if not file.parent.name.startswith("01")  # which has no 202
+}
+KINDS = {"plain": Plain, "seed": Seed}
+KINDS |= {name: partial(Solution, file) for name, file in SOLUTIONS.items()}
+if "step 7" in SOLUTIONS:
+    KINDS["step 7"] = partial(SolutionOnCelery, SOLUTIONS["step 7"])
+KINDS |= PEERS
+NAMES = list(KINDS)
+
+
+def needs(name):
+    """The packages that a subject needs beyond what the workshop has anyway."""
+    if name not in PEERS and name not in ON_REDIS:
+        return []
+    library = "celery" if name == "step 7" else name.replace("-", "_")
+    return [library, "redis"] if name in ON_REDIS else [library]
+
+
+def make(name, redis):
+    """Make the subject. redis: for one on Redis, the path of its socket."""
+    return KINDS[name](redis=redis) if name in ON_REDIS else KINDS[name]()
+
+
+TITLES = {
+    "plain": "a plain view",
+    "seed": "the listing it grew out of",
+    "step 2": "step 2, a thread",
+    "step 3": "step 3, with its request",
+    "step 4": "step 4, with an address",
+    "step 5": "step 5, with a cleaner",
+    "step 6": "step 6, a pool",
+    "step 7": "step 7, on Celery",
+    "flask-executor": "Flask-Executor",
+    "huey": "huey",
+    "rq": "RQ",
+    "celery": "Celery",
+}
