@@ -102,7 +102,6 @@ def there_and_back(room, kernel):
 
 
 @every_notebook
-@pytest.mark.xdist_group("notebooks")
 def test_a_notebook_runs_and_draws_what_is_committed(room, kernel):
     notebook = there_and_back(room, kernel)
 
@@ -318,7 +317,6 @@ def small(monkeypatch):
 
 
 @pytest.mark.parametrize(("room", "old", "new", "objects"), SPOILT.values(), ids=SPOILT)
-@pytest.mark.xdist_group("spoilt notebooks")
 def test_a_spoilt_notebook_fails_its_own_assertions(room, old, new, objects, small, monkeypatch):
     cells = code_cells(room)
     (spoilt,) = [cell for cell in cells if old in cell.source]

@@ -23,7 +23,6 @@ from workshop.steps import STEPS, TOP
 
 HERE = Path(__file__).parent
 WRONG = HERE / "wrong_slides"
-pytestmark = pytest.mark.xdist_group("slides")  # one browser looks at what is built once
 LIMIT = 120  # seconds; only a browser that hangs takes so long
 
 sys.path.insert(0, str(deck.SLIDES))
