@@ -43,7 +43,7 @@ class Processes(Record):
             subprocess.Popen(command, **pipes, stderr=subprocess.DEVNULL, bufsize=0)
             for _ in range(count)
         ]
-        self._ports, self._closed, self.statuses = {}, set(), [None] * count
+        self._ports, self._closed, self.statuses = [], set(), [None] * count
         self._readers = [threading.Thread(target=self._read, args=[n]) for n in range(count)]
 
     def ask(self, url, number=1, process=1):
@@ -77,10 +77,7 @@ class Processes(Record):
         for line in self._processes[n].stdout:
             what, _, rest = line.decode().strip().partition(" ")
             with self._changed:
-                if what == "serving":
-                    self._ports[n] = int(rest)
-                    self._begin("process", n + 1)
-                elif what == "closed":
+                if what == "closed":
                     self._closed.add(n)
                 elif what == "started":
                     self._begin("task", number_in(rest))
@@ -101,9 +98,14 @@ class Processes(Record):
                 self._end(span, note)
 
     def __enter__(self):
+        for process in self._processes:
+            self._ports.append(int(process.stdout.readline() or 0))
+            self._begin("process", len(self._ports))
         for reader in self._readers:
             reader.start()
-        assert self.until(lambda: len(self._ports) == len(self._processes)), "It does not start."
+        if not all(self._ports):
+            self.__exit__()
+            raise AssertionError("A process did not start.")
         return self
 
     def __exit__(self, *exception):
@@ -145,7 +147,7 @@ def serve(folder, instead):
     module.app.config["WORK_SECONDS"] = WORK_SECONDS
     server = make_server("127.0.0.1", 0, module.app, threaded=True, request_handler=Silent)
     threading.Thread(target=obey, daemon=True).start()
-    tell(f"serving {server.port}")
+    tell(server.port)
     server.serve_forever()
     tell("closed")
 

@@ -1,6 +1,7 @@
 """Which app.py is checked, and how a broken promise is told."""
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,21 @@ def pytest_runtest_makereport(item, call):
         report.sections.clear()
         report.longrepr = "\n".join(f"{what + ':':9} {text}" for what, text in told.items())
     return report
+
+
+# What these have in common takes long to make: built slides that a browser has looked at, a kernel.
+# So `pytest -n` gives each of these groups to one process. (xdist's own groups, 3.8, do not work
+# with pytest 9.2.)
+TOGETHER = re.compile("tests/house/(test_slides|test_notebooks.py::test_a_(notebook_runs|spoilt))")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            together = TOGETHER.match(nodeid)
+            return together[0] if together else nodeid
+
+    return Scheduling(config, log)

@@ -283,7 +283,7 @@ def verify():
     for module in (
         "ruff format --check .",
         "ruff check .",
-        "pytest --solutions --maxfail=20 -n 4 --dist loadgroup",
+        "pytest --solutions --maxfail=20 -n 4",
     ):
         console.print(f"\n{module}", style="bold")
         failed += subprocess.call([sys.executable, "-m", *module.split()], cwd=TOP) != 0

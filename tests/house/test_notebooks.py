@@ -29,7 +29,8 @@ def code_cells(room):
 
 
 def test_each_notebook_is_a_steps():
-    assert list(PATHS) == [step.room for step in STEPS]
+    to_come = {"07_celery"}
+    assert set(PATHS) == {step.room for step in STEPS} - to_come
 
 
 @every_notebook
@@ -102,7 +103,6 @@ def there_and_back(room, kernel):
 
 
 @every_notebook
-@pytest.mark.xdist_group("notebooks")
 def test_a_notebook_runs_and_draws_what_is_committed(room, kernel):
     notebook = there_and_back(room, kernel)
 
@@ -318,7 +318,6 @@ def small(monkeypatch):
 
 
 @pytest.mark.parametrize(("room", "old", "new", "objects"), SPOILT.values(), ids=SPOILT)
-@pytest.mark.xdist_group("spoilt notebooks")
 def test_a_spoilt_notebook_fails_its_own_assertions(room, old, new, objects, small, monkeypatch):
     cells = code_cells(room)
     (spoilt,) = [cell for cell in cells if old in cell.source]
