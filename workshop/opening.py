@@ -22,7 +22,10 @@ def lab(step):
     """Open JupyterLab at step N's notebook, until Ctrl-C."""
     notebook = there(TOP / "notebooks" / f"{step.room}.ipynb")
     setup.ensure("core", "notebooks")
-    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.answer_yes=True", str(notebook)]
+    console.print(f"{shown(notebook)} opens in your browser. Ctrl-C ends it.")
+    console.print("If no browser opens, open the address with a token in it, which comes below.\n")
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.answer_yes=True"]
+    command += ["--allow-root", str(notebook)]  # in a container, everybody is root
     return subprocess.call(command, cwd=TOP)
 
 
@@ -32,7 +35,10 @@ def lab(step):
 @click.option("--pdf", metavar="FILE", help="Print them, a page for each; it takes a Chromium.")
 @click.option("--notes", is_flag=True, help="With --pdf: after each slide a page with its notes.")
 def slides(show, html, pdf, notes):
-    """Build the slides and serve them on this computer, until Ctrl-C. S: the speaker's view."""
+    """Build the slides and serve them, until Ctrl-C.
+
+    Only this computer can reach them. In the browser, S opens the speaker's view.
+    """
     if notes and not pdf:
         raise click.UsageError("--notes is for --pdf FILE. Elsewhere, press S to see the notes.")
     setup.ensure("core", "slides")

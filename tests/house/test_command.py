@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from workshop import opening
 from workshop.steps import STEPS, TOP
 
 OWN = "\n# what I wrote: ü 漢\n"
@@ -402,3 +403,12 @@ def test_with_the_network_cut_off_all_goes_on(room):
             encoding="utf-8",
         )
         assert done.returncode == status, f"{typed}: {done.stdout}{done.stderr}"
+
+
+def test_lab_says_what_opens_and_works_for_root(monkeypatch, capsys):
+    started = []
+    monkeypatch.setattr(opening.setup, "ensure", lambda *groups: False)
+    monkeypatch.setattr(opening.subprocess, "call", lambda command, cwd: started.append(command))
+    opening.lab.callback(STEPS[2])
+    assert "notebooks/03_request_context.ipynb opens in your browser" in capsys.readouterr().out
+    assert "--allow-root" in started[0]
