@@ -16,7 +16,7 @@ from workshop.steps import TOP
 @click.option("--kept", is_flag=True, help="Measure nothing: show the figures that are kept.")
 @click.option("--keep", is_flag=True, help="Keep the figures, and write them where they stand.")
 def bench(**options):
-    """Measure what a 202 costs: the solutions, a view that does nothing, and other libraries.
+    """Measure what a 202 costs, here and in other libraries.
 
     That takes about ten minutes, in which the computer should have nothing else to do. huey, RQ and
     Celery take part where there is a redis-server; it is started and stopped here.
