@@ -6,6 +6,7 @@ import shlex
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 
@@ -53,9 +54,11 @@ def celery_environment():
     from workshop import files
 
     redis = "REDIS_URL" in os.environ
-    where = "at REDIS_URL" if redis else "files in .workshop/celery"
-    console.print(f"A worker is started as well. Broker and result store are {where}.\n")
-    return {**os.environ, **({} if redis else files.environment(CACHE / "celery"))}
+    folder = Path(os.environ.get("WORKSHOP_FILES", CACHE / "celery"))
+    where = "at REDIS_URL" if redis else f"files in {folder}"
+    console.print("A worker is started as well.")
+    console.print(f"Broker and result store are {where}.\n", markup=False, soft_wrap=True)
+    return {**os.environ, **({} if redis else files.environment(folder))}
 
 
 def curls(step, port):

@@ -158,7 +158,7 @@ def write(line):
 
 
 if __name__ == "__main__":
-    if "WORKSHOP_FILES" in os.environ:
+    if os.environ.get("CELERY_BROKER_URL") == "files://":
         import workshop.files  # noqa: F401
     observe(Timeline(write))
     main()

@@ -45,24 +45,29 @@ def worker(folder, environment):
 
 def start(folder, environment):
     command = [sys.executable, "-m", __name__, str(folder)]
-    return subprocess.Popen(command, cwd=TOP, env=environment, **OF_ITS_OWN)
+    return subprocess.Popen(command, cwd=TOP, env=environment, stdin=subprocess.PIPE, **OF_ITS_OWN)
 
 
 def finish(process):
-    if sys.platform == "win32":
-        process.terminate()
-    else:
-        process.send_signal(signal.SIGTERM)
+    process.stdin.close()
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
+
+
+def end_with_the_command():
+    """End this worker as SIGTERM does once stdin is closed, by the command or by its death."""
+    os.read(0, 1)
+    signal.raise_signal(signal.SIGTERM)
 
 
 if __name__ == "__main__":
     from celery.__main__ import main
 
-    if "WORKSHOP_FILES" in os.environ:
+    if os.environ.get("CELERY_BROKER_URL") == "files://":
         import workshop.files  # noqa: F401
+    threading.Thread(target=end_with_the_command, daemon=True).start()
     sys.argv[1:] = ["--workdir", sys.argv[1], "--app=app:celery", "-q", "worker", *OPTIONS.split()]
     main()

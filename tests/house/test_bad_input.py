@@ -138,7 +138,7 @@ def test_the_exit_status_says_how_it_went(typed, status):
 
 def test_a_step_that_is_none_is_told_which_there_are():
     said = command("check", "9").stderr
-    assert "There is no step 9. The steps are 1 to 6." in said
+    assert "There is no step 9. The steps are 1 to 7." in said
     assert "Traceback" not in said
 
 

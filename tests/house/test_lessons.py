@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -161,7 +162,7 @@ class Server:
             stderr=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "WORKSHOP_FILES": tempfile.mkdtemp()},
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -145,6 +145,19 @@ def test_a_traceback_of_a_task_has_no_lines_of_the_timeline(serve, tmp_path):
     assert "timeline.py" not in served.printed
 
 
+@posix
+def test_step_7_has_a_worker_which_finishes_what_it_has_begun(serve):
+    served = serve(7)
+    with urlopen(served.url("/hello")) as answer:
+        location = answer.headers["Location"]
+    served.until("started /hello")
+    os.killpg(served.process.pid, signal.SIGINT)
+    assert served.process.wait(LIMIT) in (0, 130)
+    assert "finished /hello" in served.printed
+    assert "Traceback" not in served.printed
+    assert location
+
+
 def test_a_taken_port_gives_way_to_the_next_free_one():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
