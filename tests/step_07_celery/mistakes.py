@@ -150,7 +150,7 @@ MISTAKES = {
         "the_202_says_where_to_ask any_web_process_can_say what_waits_is_202 "
         "age_counts_from_the_end a_task_whose_worker_dies_is_done_by_another "
         "a_worker_that_is_told_to_end_leaves_its_task the_location_holds_under_a_prefix "
-        "every_202_says_when_to_ask",
+        "every_202_says_when_to_ask a_task_may_end_before_it_is_noted",
     ),
     "unknown-is-202": Mistake(
         ((PENDING, ""),),
