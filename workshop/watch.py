@@ -18,7 +18,7 @@ from workshop.keys import keys
 from workshop.screen import COMMAND, after, console, show_comparison, show_hint, show_verdict
 from workshop.steps import TOP, shown
 
-PROCESSES = min(max(2, os.cpu_count() or 2), 4)  # that share the checks of one run
+PROCESSES = 4  # that share the checks of one run, which wait as much as they work
 KEYS = "h hint · c compare · r run · n next step · q quit"
 
 
