@@ -1,6 +1,5 @@
 """watch: check the step at every save, at once, because pytest is ready and waits for it."""
 
-import os
 import queue
 import signal
 import subprocess

@@ -190,7 +190,7 @@ def conditions(costs):
 
 def texts():
     """The Markdown files that quote figures."""
-    found = [TOP / "README.md", *TOP.glob("s*/*.md"), *TOP.glob("steps/*/README.md")]
+    found = [TOP / "README.md", *TOP.glob("slides/*.md"), *TOP.glob("steps/*/*.md")]
     return [path for path in sorted(found) if "<!-- figure" in path.read_text(encoding="utf-8")]
 
 
