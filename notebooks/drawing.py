@@ -3,8 +3,10 @@
 import html
 import math
 import re
+from dataclasses import replace
 from io import StringIO
 from itertools import accumulate
+from types import SimpleNamespace
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -20,11 +22,13 @@ ROWS = {  # whose rows there are, from top to bottom: title and colour
     "task": ("task thread", TASK),
     "sweep": ("cleaner", TASK),
     "process": ("process", REQUEST),
+    "worker": ("worker", TASK),
 }
 INK = "#010203"  # stands for the colour of the text around the picture
 STYLE = {
     "font.size": 17,
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
+    "font.monospace": ["DejaVu Sans Mono", "Consolas", "monospace"],
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": None,  # ids differ from picture to picture, for several are on one page
     "axes.spines.top": False,
@@ -81,13 +85,15 @@ def by_lines(hatched):
     )
 
 
-def draw(watch, name, alt, unit=None, until=None, rows=None):
+def draw(watch, name, alt, unit=None, until=None, rows=None, to_scale=True):
     """Draw the record of a Watch as a Picture.
 
     unit: so many seconds are 1 on the axis of time
     until: how far the axis goes, in these units; if not given, to the last end
     rows: whose rows to draw, if not everybody's, and what to call them
+    to_scale: if not, the picture shows what came after what, and not how long it took
     """
+    watch = watch if to_scale else in_order(watch, rows)
     titles = rows or {who: title for who, (title, _) in ROWS.items()}
     spans = [span for span in watch.spans if row_of(span, watch)[0] in titles]
     start = min(span.begin for span in spans)
@@ -113,7 +119,7 @@ def draw(watch, name, alt, unit=None, until=None, rows=None):
         else:
             axes.set_xlim(0, room_for_notes(spans, start))
             axes.set_xticks([])
-            axes.set_xlabel("time →", loc="right")
+            axes.set_xlabel("time →" if to_scale else "time, not to scale →", loc="right")
         for when, what in watch.marks:
             axes.axvline(when - start, color=INK, linestyle=":", linewidth=2.5)
             where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
@@ -122,6 +128,20 @@ def draw(watch, name, alt, unit=None, until=None, rows=None):
         waits = Patch(facecolor="none", edgecolor=INK, hatch="////", label="waits")
         figure.legend(handles=[works, waits], loc="outside upper right", ncols=2)
     return Picture(figure, name, alt)
+
+
+def in_order(watch, rows):
+    """The same record, with as much time between any two events that follow each other.
+
+    After an answer there is more, for what is written there.
+    """
+    spans = [span for span in watch.spans if row_of(span, watch)[0] in rows]
+    rooms = dict.fromkeys([span.begin for span in spans] + [span.end for span in spans], 1)
+    rooms |= {span.end: 1 + len(span.note) / 3 for span in spans if span.who == "client"}
+    times = sorted(rooms)
+    places = dict(zip(times, accumulate(map(rooms.get, times), initial=0), strict=False))
+    spans = [replace(span, begin=places[span.begin], end=places[span.end]) for span in spans]
+    return SimpleNamespace(spans=spans, marks=[], threaded=watch.threaded)
 
 
 def row_of(span, watch):
@@ -190,6 +210,49 @@ def crowd(watches, name, alt):
         axes.set_xticks([])
         axes.set_xlabel("time →", loc="right")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right")
+    return Picture(figure, name, alt)
+
+
+def responses(series, name, alt):
+    """Draw the answers to questions that reached one process or another, one after the other.
+
+    series: for each label, its answers: (number of the process, status)
+    """
+    rows = sorted({(label, process) for label, given in series for process, _ in given})
+    with rc_context(STYLE):
+        figure = Figure(figsize=(12, 1.2 + 0.6 * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_yticks(range(len(rows)), [f"{label}, process {number}" for label, number in rows])
+        axes.tick_params(axis="y", length=0)
+        for label, given in series:
+            for place, (process, status) in enumerate(given):
+                knows, row = status != 404, rows.index((label, process))
+                axes.broken_barh(
+                    [(place + 0.05, 0.9)],
+                    (row - 0.32, 0.64),
+                    facecolor=REQUEST if knows else "none",
+                    edgecolor=REQUEST,
+                    linewidth=1.5,
+                )
+                how = {"color": "white" if knows else INK, "weight": "normal" if knows else "bold"}
+                axes.text(place + 0.5, row, status, size=15, ha="center", va="center", **how)
+        axes.set_xlim(0, max(len(given) for _, given in series))
+        axes.set_xticks([])
+        axes.set_xlabel("one question after the other →", loc="right")
+    return Picture(figure, name, alt)
+
+
+def written(lines, name, alt):
+    """Show lines of text, as they are, each with a word about it, in a Picture."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(12, 0.4 + 0.4 * len(lines)))
+        for n, (line, word) in enumerate(lines):
+            down = 1 - (0.2 + 0.4 * (n + 0.5)) / figure.get_figheight()
+            how = {"va": "center", "parse_math": False}
+            line = line.replace(" ", "\N{NO-BREAK SPACE}")  # or a browser would drop some
+            figure.text(0.02, down, line, family="monospace", size=18, **how)
+            figure.text(0.67, down, word, size=17, weight="bold", **how)
     return Picture(figure, name, alt)
 
 

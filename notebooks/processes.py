@@ -7,21 +7,26 @@
         served.until_ended()
     assert served.statuses == [0]
 
-The app's code stays as it is. What its tasks do is known from what it prints.
+The app's code stays as it is. What its tasks do is known from what it prints. With workers, Celery
+has its broker and its result store in a folder, for as long as the `with` block lasts.
 """
 
+import base64
 import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import types
+from pathlib import Path
 
 from werkzeug.serving import make_server
 
+import watching
 from watching import TOP, WORK_SECONDS, Record, Silent, load
 
 STOP, GO_ON = b"s", b"g"  # what a process reads on its stdin
@@ -30,29 +35,43 @@ STOP, GO_ON = b"s", b"g"  # what a process reads on its stdin
 class Processes(Record):
     """A step's app, served by so many processes, and the record of all that happens.
 
-    folder: where its app.py is; count: how many processes
+    folder: where its app.py is; count: how many processes serve it
     instead: text of app.py to replace before it is loaded
+    workers: how many of Celery's workers there are beside; None: it is an app without Celery
     statuses: with which exit status each has ended, None while it runs
     """
 
-    def __init__(self, folder, count=1, instead=None):
+    def __init__(self, folder, count=1, instead=None, workers=None):
         super().__init__()
-        command = [sys.executable, __file__, folder, json.dumps(instead or {})]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self._processes = [
-            subprocess.Popen(command, **pipes, stderr=subprocess.DEVNULL, bufsize=0)
-            for _ in range(count)
-        ]
-        self._ports, self._closed, self.statuses = [], set(), [None] * count
-        self._readers = [threading.Thread(target=self._read, args=[n]) for n in range(count)]
+        self._app = [folder, json.dumps(instead or {})]
+        self._who = ["process"] * count + ["worker"] * (workers or 0)
+        self._broker = None if workers is None else tempfile.TemporaryDirectory()
+        self._processes, self._ports, self._readers = {}, {}, []
+        self._closed, self._killed = set(), set()
+        self._held = True
+        self.statuses = [None] * len(self._who)
 
-    def ask(self, url, number=1, process=1):
+    def ask(self, url, number=1, process=1, **body):
         """Send a request to one of the processes, as the client of this number."""
-        answer = self._send(("127.0.0.1", self._ports[process - 1]), url, number)
+        answer = self._send(("127.0.0.1", self._ports[process - 1]), url, number, **body)
         with self._changed:
-            if answer.retry_after and number not in {task.number for task in self.tasks}:
-                self._begin("queue", number, waits=True)  # accepted, and not begun yet
+            begun = {f"/{task.number}" for task in self.tasks}
+            if answer.retry_after and url.strip("/").isdigit() and url not in begun:
+                self._begin("queue", number_in(url), waits=True)  # accepted, and not begun yet
         return answer
+
+    def until_answered(self, location):
+        """Ask process 1 until there is an answer; return it. The record has nothing of this."""
+        unread, give_up = Record(), time.monotonic() + watching.LIMIT
+        while True:
+            answer = unread._send(("127.0.0.1", self._ports[0]), location or "/status/none", 0)
+            if answer.status not in (202, 404) or time.monotonic() > give_up:
+                return answer
+            time.sleep(0.05)
+
+    def pids(self, who):
+        """The ids of the processes that are a "process", or a "worker"."""
+        return [self._processes[n].pid for n, one in enumerate(self._who) if one == who]
 
     def stop(self):
         """Send each process SIGTERM, and wait until it takes no more requests."""
@@ -62,19 +81,70 @@ class Processes(Record):
 
     def go_on(self):
         """Let the work end, which was held until now."""
+        self._held = False
         self._tell(GO_ON)
 
     def until_ended(self):
         self.until(lambda: None not in self.statuses)
 
+    def kill(self, process):
+        """Kill one of the processes, and wait until it is gone."""
+        n = process - 1
+        self._killed.add(n)
+        self._processes[n].kill()
+        self.until(lambda: self.statuses[n] is not None)
+
+    def start(self, process):
+        """Start a process again that was killed."""
+        self.statuses[process - 1] = None
+        self._run(process - 1)
+        self._greet(process - 1)
+
+    def start_worker(self):
+        """Start a worker more than there are."""
+        self._who.append("worker")
+        self.statuses.append(None)
+        self._run(len(self._who) - 1)
+        self._greet(len(self._who) - 1)
+
+    def messages(self):
+        """The messages that wait for a worker, as the broker has them, but with their body read."""
+        messages = []
+        for path in sorted(Path(self._broker.name, "celery").glob("[0-9]*")):
+            message = json.loads(path.read_bytes())
+            messages.append(message | {"body": json.loads(base64.b64decode(message["body"]))})
+        return messages
+
+    def _run(self, n):
+        broker = self._broker.name if self._broker else ""
+        self._processes[n] = subprocess.Popen(
+            [sys.executable, __file__, self._who[n], broker, *self._app],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        if not self._held:
+            self._processes[n].stdin.write(GO_ON)
+
+    def _greet(self, n):
+        """Wait until a process is ready: the first line that it prints is its port."""
+        process = self._processes[n]
+        first = process.stdout.readline()
+        self._begin(self._who[n], n + 1)
+        self._readers.append(threading.Thread(target=self._read, args=[n, process]))
+        self._readers[-1].start()
+        assert first, "A process did not start."
+        self._ports[n] = int(first)
+
     def _tell(self, command):
-        for process in self._processes:
-            with contextlib.suppress(OSError):  # it has ended
+        for process in self._processes.values():
+            with contextlib.suppress(OSError, ValueError):  # it has ended
                 process.stdin.write(command)
 
-    def _read(self, n):
+    def _read(self, n, process):
         """Note what a process prints, until it ends."""
-        for line in self._processes[n].stdout:
+        for line in process.stdout:
             what, _, rest = line.decode().strip().partition(" ")
             with self._changed:
                 if what == "closed":
@@ -85,9 +155,12 @@ class Processes(Record):
                 elif what == "finished":
                     self._end_of("task", number_in(rest))
                 self._note()
-        status = self._processes[n].wait()
-        self._end_of("process", n + 1, f"exit status {'not ' if status else ''}0")
+        status = process.wait()
+        process.stdin.close()
+        process.stdout.close()
         with self._changed:
+            note = "killed" if n in self._killed else f"exit status {'not ' if status else ''}0"
+            self._end_of(self._who[n], n + 1, note)
             self._closed.add(n)
             self.statuses[n] = status
             self._note()
@@ -98,26 +171,34 @@ class Processes(Record):
                 self._end(span, note)
 
     def __enter__(self):
-        for process in self._processes:
-            self._ports.append(int(process.stdout.readline() or 0))
-            self._begin("process", len(self._ports))
-        for reader in self._readers:
-            reader.start()
-        if not all(self._ports):
+        try:
+            for n in range(len(self._who)):
+                self._run(n)
+            for n in range(len(self._who)):
+                self._greet(n)
+        except BaseException:
             self.__exit__()
-            raise AssertionError("A process did not start.")
+            raise
         return self
 
     def __exit__(self, *exception):
-        for process in self._processes:
+        with self._changed:
+            over = time.perf_counter()
+            for span in self._of("process") + self._of("worker"):
+                span.end = span.end or over
+        for process in self._processes.values():
             process.kill()  # if it has not ended yet
-        for reader, process in zip(self._readers, self._processes, strict=True):
+        for reader in self._readers:
             reader.join()
+        for process in self._processes.values():
+            process.wait()  # also if nobody has read what it printed
             process.stdin.close()
             process.stdout.close()
         for span in self.spans:
             if not span.end:
                 self._end(span, "lost")
+        if self._broker:
+            self._broker.cleanup()
 
 
 def number_in(path):
@@ -125,8 +206,14 @@ def number_in(path):
     return int(path.strip("/"))
 
 
-def serve(folder, instead):
-    """What one of the processes does: it serves the app in its main thread, as Flask does."""
+def begin(who, broker, folder, instead):
+    """What one of the processes does."""
+    if broker:
+        sys.path.insert(0, str(TOP))
+        from workshop import files
+
+        os.environ.update(files.environment(broker))
+
     go_on = threading.Event()
 
     def held_sleep(seconds):
@@ -145,11 +232,28 @@ def serve(folder, instead):
     module.time = types.SimpleNamespace(**{**vars(time), "sleep": held_sleep})
     module.print = tell
     module.app.config["WORK_SECONDS"] = WORK_SECONDS
-    server = make_server("127.0.0.1", 0, module.app, threaded=True, request_handler=Silent)
     threading.Thread(target=obey, daemon=True).start()
+    work(module) if who == "worker" else serve(module)
+
+
+def serve(module):
+    """Serve the app in the main thread, as Flask does."""
+    server = make_server("127.0.0.1", 0, module.app, threaded=True, request_handler=Silent)
     tell(server.port)
     server.serve_forever()
     tell("closed")
+
+
+def work(module):
+    """Be one of Celery's workers, which does one task after the other in its main thread."""
+    if not hasattr(module, "celery"):  # a starter: nobody sends anything yet
+        tell(0)
+        threading.Event().wait()
+    from celery.signals import worker_ready
+
+    worker_ready.connect(lambda **_: tell(0), weak=False)
+    without = dict.fromkeys(["without_gossip", "without_mingle", "without_heartbeat"], True)
+    module.celery.Worker(pool="solo", quiet=True, loglevel="CRITICAL", **without).start()
 
 
 def tell(line):
@@ -157,4 +261,4 @@ def tell(line):
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], json.loads(sys.argv[2]))
+    begin(*sys.argv[1:4], json.loads(sys.argv[4]))

@@ -4,19 +4,24 @@ import functools
 import html
 import json
 import re
+import subprocess
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from jupyter_client import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbformat.v4 import new_code_cell
 
 from notebooks import pictures
+from workshop import setup
+from workshop.opening import lab
 from workshop.steps import STEPS
 
 PATHS = {path.stem: path for path in pictures.notebooks()}
 HEADINGS = ["Predict", "Run", "Picture", "What it means", "Break it on purpose"]
 HEADINGS += ["Try it on your own code", "The step's checks"]
+DRAWING = ["draw", "growth", "crowd", "responses", "written"]  # what drawing.py does
 every_notebook = pytest.mark.parametrize("room", PATHS)
 
 
@@ -29,8 +34,15 @@ def code_cells(room):
 
 
 def test_each_notebook_is_a_steps():
-    to_come = {"07_celery"}
-    assert set(PATHS) == {step.room for step in STEPS} - to_come
+    assert set(PATHS) == {step.room for step in STEPS}
+
+
+def test_lab_installs_what_its_step_takes(monkeypatch):
+    installed = []
+    monkeypatch.setattr(setup, "ensure", lambda *groups: installed.extend(groups))
+    monkeypatch.setattr(subprocess, "call", lambda *_, **__: 0)
+    assert CliRunner().invoke(lab, ["7"]).exit_code == 0
+    assert {"core", "notebooks", "celery"} <= set(installed)
 
 
 @every_notebook
@@ -93,8 +105,8 @@ def there_and_back(room, kernel):
     cells = code_cells(room)
     again = [cell for cell in reversed(cells) if not cell.source.startswith("check(")]
     nothing_left = new_code_cell("assert left() <= before, left() - before")
-    undrawn = new_code_cell(
-        "draw = growth = crowd = lambda *_, **__: None  # drawing takes most of the time"
+    undrawn = new_code_cell(  # drawing takes most of the time
+        f"{' = '.join(DRAWING)} = lambda *_, **__: None"
     )
     notebook.cells = [new_code_cell(COUNT), *cells, nothing_left, undrawn]
     notebook.cells += [new_code_cell(cell.source) for cell in again]
@@ -132,6 +144,7 @@ def words(svg):
 # A notebook spoilt on purpose: what is replaced in it, by what, and the cell that has to object.
 
 START = "threading.Thread(target=view, args=args, kwargs=kwargs, daemon=True).start()"
+NOTE = 'tasks.backend.store_result(task_id, None, "ACCEPTED")'
 JOINED = f"(thread := {START.removesuffix('.start()')}).start(); thread.join()"
 SPOILT = {
     "the server is not threaded": (
@@ -293,6 +306,46 @@ SPOILT = {
         "process=1)",
         "two-claims",
     ),
+    "the task is not noted": (
+        "07_celery",
+        "folder, count=2, workers",
+        f"folder, count=2, instead={{{NOTE!r}: 'None'}} if '07' in folder else None, workers",
+        "claims",
+    ),
+    "nothing is sent": (
+        "07_celery",
+        "one_message({})",
+        'one_message({\'accept_content=["json"],\': \'accept_content=["json"], '
+        "task_always_eager=True, task_store_eager_result=True,'})",
+        "message-claims",
+    ),
+    "hooks run in the worker too": (
+        "07_celery",
+        "one_message({})",
+        "one_message({'vars(g).update(from_hooks)': "
+        "'vars(g).update(from_hooks); app.preprocess_request()'})",
+        "message-claims",
+    ),
+    "what was accepted is in a variable": (
+        "07_celery",
+        "killed_and_started_again({})",
+        "killed_and_started_again({'views = {}': 'views, here = {}, set()', "
+        "'task_id = uuid.uuid4().hex': 'here.add(task_id := uuid.uuid4().hex)', "
+        "'if task[\"status\"] == \"PENDING\":': 'if task_id not in here:'})",
+        "killed-claims",
+    ),
+    "the process that is killed does the work": (
+        "07_celery",
+        'Processes("solutions/07_celery", count=2',
+        'Processes("solutions/05_cleanup", count=2',
+        "killed-claims",
+    ),
+    "the note is there after all": (
+        "07_celery",
+        'asked_all_the_time({note: ""})',
+        "asked_all_the_time({})",
+        "break-claims",
+    ),
 }
 
 
@@ -313,7 +366,7 @@ def small(monkeypatch):
     monkeypatch.chdir(pictures.HERE)
     monkeypatch.syspath_prepend(pictures.HERE)
     monkeypatch.setattr("watching.WORK_SECONDS", 0.02)
-    for how in "draw", "growth", "crowd":
+    for how in DRAWING:
         monkeypatch.setattr(f"drawing.{how}", lambda *_, **__: None)
 
 
