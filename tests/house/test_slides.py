@@ -28,8 +28,6 @@ LIMIT = 120  # seconds; only a browser that hangs takes so long
 sys.path.insert(0, str(deck.SLIDES))
 import schedule  # noqa: E402
 
-SHOWN = [step for step in STEPS if step.room != "07_celery"]  # whose slides are to come
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
@@ -188,7 +186,7 @@ def test_nobody_listens_for_twelve_minutes(version):
     assert schedule.longest_listening(version) < 12
 
 
-@pytest.mark.parametrize("step", SHOWN, ids=lambda step: step.room)
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.room)
 def test_a_step_takes_the_minutes_that_its_lesson_says(step):
     slides = [slide for slide in schedule.slides(beyond=True) if slide.file == f"{step.room}.md"]
     assert sum(slide.minutes for slide in slides if slide.title != "Break") == step.minutes
@@ -223,7 +221,7 @@ def test_notes_can_be_scanned(slide):
     assert all(len(line) <= 200 for line in slide.notes.splitlines())
 
 
-@pytest.mark.parametrize("step", SHOWN, ids=lambda step: step.room)
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.room)
 def test_what_people_get_wrong_is_named_as_the_checks_name_it(step):
     mistakes = importlib.import_module(f"tests.step_{step.room}.mistakes").MISTAKES
     text = (deck.SLIDES / f"{step.room}.md").read_text("utf-8")
