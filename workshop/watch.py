@@ -26,7 +26,7 @@ KEYS = "h hint · c compare · r run · n next step · q quit"
 def watch(step):
     """Check step N at every save, until Ctrl-C or q.
 
-    The verdict comes within about a second. A green step stays until you press n. Without a
+    The verdict comes within a few seconds. A green step stays until you press n. Without a
     terminal, it prints the same as plain lines, and takes no keys.
     """
     with Watch(step) as watching:
