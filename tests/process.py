@@ -11,9 +11,12 @@ threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start
 
 
 def start_python(code, *arguments, stderr=subprocess.PIPE):
-    """Run the code in a new Python; returns the Popen. Its output is text, in pipes."""
+    """Run the code in a new Python; returns the Popen. Its output is text, in pipes.
+
+    It leaves no compiled app.py, which a save in the same second would not make out of date.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-c", ENDS_WITH_ITS_PARENT + code, *map(str, arguments)],
+        [sys.executable, "-B", "-c", ENDS_WITH_ITS_PARENT + code, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,

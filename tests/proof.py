@@ -80,6 +80,12 @@ def changed(diff):
     return f"{was} => {now}"
 
 
+def fits(entry, change):
+    """Whether this is the entry of mutants.toml for that change."""
+    start = f"{entry['was']} => "
+    return change == start + entry["now"] if "now" in entry else change.startswith(start)
+
+
 def main(numbers):
     """Print the table, and the mutants that live and are not listed; return the exit status."""
     setup.ensure("core", "verify", "proof")
@@ -96,11 +102,13 @@ def main(numbers):
     for step in steps:
         living = {change for change, lives in found[step] if lives}
         entries = LISTED["every step"] + LISTED.get(step.room, [])
-        listed = {f"{each['was']} => {each.get('now', '')}" for each in entries}
-        known = {change for change in living if change.startswith(tuple(listed))}
-        idle = {one for one in listed if not any(change.startswith(one) for change in living)}
-        amiss += [f"{step.room}: lives, and is not listed: {change}" for change in living - known]
-        amiss += [f"{step.room}: is listed, and does not live: {one}" for one in idle]
+        for change in living:
+            if not any(fits(entry, change) for entry in entries):
+                amiss.append(f"{step.room}: lives, and is not listed: {change}")
+        for entry in entries:
+            if not any(fits(entry, change) for change in living):
+                now = entry.get("now", "anything")
+                amiss.append(f"{step.room}: is listed, and does not live: {entry['was']} => {now}")
         rows = [answers.row(step, kind) for kind in ("wrong", "right")]
         killed = sum(not lives for _, lives in found[step])
         cells = [f"{part} of {whole}" for part, whole in [*rows, (killed, len(found[step]))]]
