@@ -1,6 +1,5 @@
 """A clock that the test moves, for the learner's module and for nobody else."""
 
-import builtins
 import datetime
 import threading
 import time
@@ -89,14 +88,9 @@ class Clock:
         if self._closed:
             raise SystemExit
 
-    def builtins(self):
-        """The built-in names for a module whose imports of time and datetime get this clock."""
-        stand_ins = {"time": self._time_module(), "datetime": self._datetime_module()}
-
-        def import_(name, *args, **kwargs):
-            return stand_ins.get(name) or builtins.__import__(name, *args, **kwargs)
-
-        return {**vars(builtins), "__import__": import_}
+    def modules(self):
+        """What stands in for the modules time and datetime, by their names."""
+        return {"time": self._time_module(), "datetime": self._datetime_module()}
 
     def _time_module(self):
         def steady():

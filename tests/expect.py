@@ -26,15 +26,16 @@ def expect(kept, saw, means, look, name=None):
 class Happenings:
     """What happens in a site's many threads, for a check to wait for.
 
-    Whoever changes something that a check may wait for says so with note().
+    Whoever changes something that a check may wait for says so with note(). changed: the Condition
+    that this notifies.
     """
 
     def __init__(self):
-        self._changed = threading.Condition()
+        self.changed = threading.Condition()
 
     def note(self):
-        with self._changed:
-            self._changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
 
     def until(self, condition):
         """Wait until condition() is true; return its value, which is false after LIMIT seconds.
@@ -42,7 +43,7 @@ class Happenings:
         What nobody notes, such as where a thread stands, is looked at again every 0.05 seconds.
         """
         give_up = time.monotonic() + LIMIT
-        with self._changed:
+        with self.changed:
             while not (met := condition()) and time.monotonic() < give_up:
-                self._changed.wait(0.05)
+                self.changed.wait(0.05)
         return met

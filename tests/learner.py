@@ -1,5 +1,6 @@
 """Load the learner's app.py, afresh for every test, and say clearly why it cannot be loaded."""
 
+import builtins
 import functools
 import sys
 import traceback
@@ -21,11 +22,11 @@ class Started(BaseException):
     """app.run() was called while the file was being imported."""
 
 
-def load(path, shown, builtins):
+def load(path, shown, stand_ins):
     """Run the file at path as a new module; return the module and its code object.
 
-    shown: the path as the learner knows it; builtins: the built-in names it runs with.
-    Raises CannotLoad.
+    shown: the path as the learner knows it; stand_ins: what it gets when it imports the modules of
+    these names. Raises CannotLoad.
     """
     if not path.is_file():
         raise CannotLoad(
@@ -43,7 +44,7 @@ def load(path, shown, builtins):
 
     module = types.ModuleType("app")
     module.__file__ = str(path)
-    vars(module)["__builtins__"] = builtins
+    vars(module)["__builtins__"] = importing(stand_ins)
     sys.modules["app"] = module  # Flask(__name__) looks its module up
     run, flask.Flask.run = flask.Flask.run, raise_started
     try:
@@ -72,6 +73,15 @@ def load(path, shown, builtins):
             "The checks look for  app = Flask(__name__).",
         )
     return module, code
+
+
+def importing(stand_ins):
+    """The built-in names, but that imports of these modules get what stands in for them."""
+
+    def import_(name, *args, **kwargs):
+        return stand_ins.get(name) or builtins.__import__(name, *args, **kwargs)
+
+    return {**vars(builtins), "__import__": import_}
 
 
 @functools.cache  # one text is loaded for many tests

@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from types import CodeType
 
-PATIENCE = 0.3  # seconds until a thread that does not come back for its turn counts as blocked
+PATIENCE = 1.0  # seconds until a thread that does not come back for its turn counts as blocked
 
 
 class Lockstep:
@@ -17,12 +17,14 @@ class Lockstep:
 
     A thread that waits for a lock cannot step. The other one then goes on alone until that thread
     moves again, so that code which is protected by a lock runs to its end.
+
+    for_locks: the lock that a thread waits for; see tests/waits.py.
     """
 
-    def __init__(self, code):
-        self._code = code
-        self._arrival = threading.Condition()
-        self._members = set()  # the identifiers of the threads that go together
+    def __init__(self, code, happenings, for_locks):
+        self._code, self._for_locks = code, for_locks
+        self._arrival = happenings.changed
+        self._members = set()  # the threads that go together
         self._running = 0  # how many of them have not ended
         self._arrived = 0  # those of them that are about to take the current step
         self._step = 0
@@ -37,7 +39,8 @@ class Lockstep:
         self._running = len(functions)
 
         def runner(number, function):
-            self._members.add(threading.get_ident())
+            with self._arrival:
+                self._members.add(threading.current_thread())
             if sys.version_info < (3, 12):
                 sys.settrace(self._trace)
             try:
@@ -95,7 +98,7 @@ class Lockstep:
 
     def _take_step(self):
         """Return when every running thread is about to take this step, or cannot."""
-        me = threading.get_ident()
+        me = threading.current_thread()
         if me not in self._members:
             return
         with self._arrival:
@@ -104,13 +107,19 @@ class Lockstep:
             if self._alone != me:
                 self._alone = None
                 if not self._arrival.wait_for(
-                    lambda: self._step != step or self._arrived >= self._running, PATIENCE
+                    lambda: self._step != step or self._all_have_come(), PATIENCE
                 ):
                     self._alone = me
             if self._step == step:
                 self._step += 1
                 self._arrived = 0
                 self._arrival.notify_all()
+
+    def _all_have_come(self):
+        """Whether every thread is about to take the step, or waits for a lock of one that is."""
+        locks = filter(None, map(self._for_locks.get, self._members))
+        blocked = sum(lock.owner in self._members for lock in locks)
+        return self._arrived + blocked >= self._running
 
 
 def all_code(code):

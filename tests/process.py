@@ -1,26 +1,70 @@
-"""A process of its own for the learner's app. It ends with the one that checks it at the latest."""
+"""A process of its own for the learner's app. It ends with the one that checks it at the latest.
 
-import subprocess
-import sys
-
-# At the end of its stdin nobody is there any more who would end this process.
-ENDS_WITH_ITS_PARENT = """
-import os, threading
-threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start()
+Where there is fork(), it is forked by a server that has Flask imported, and no threads.
 """
 
+import multiprocessing
+import os
+import sys
+import tempfile
+import threading
+from multiprocessing import forkserver, parent_process
+from pathlib import Path
 
-def start_python(code, *arguments, stderr=subprocess.PIPE):
-    """Run the code in a new Python; returns the Popen. Its output is text, in pipes.
+SERVER = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+processes = multiprocessing.get_context(SERVER)
 
-    It leaves no compiled app.py, which a save in the same second would not make out of date.
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-B", "-c", ENDS_WITH_ITS_PARENT + code, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-    )
-    process.lifeline, process.stdin = process.stdin, None  # communicate() would close it
-    return process
+
+def get_ready():
+    """Start the server, which takes a while. Without this, the first process starts it."""
+    if SERVER == "forkserver":
+        processes.set_forkserver_preload(["flask_restful", "werkzeug.serving", "werkzeug.test"])
+        forkserver.ensure_running()
+
+
+class Process:
+    """function(*arguments), called in a new Python. Both have to be known to pickle."""
+
+    def __init__(self, function, *arguments):
+        handle, printed = tempfile.mkstemp()
+        os.close(handle)
+        self._printed = Path(printed)
+        self._returned, theirs = processes.Pipe()
+        given = theirs, printed, function, arguments
+        self._process = processes.Process(target=call, args=given)
+        self._process.start()
+        theirs.close()
+
+    def returns(self, seconds):
+        """Wait so long until the function has returned, or raised; return whether it has."""
+        return self._returned.poll(seconds)
+
+    def ends(self, seconds):
+        """Wait so long until the process ends; return its exit status, or None if it has not."""
+        self._process.join(seconds)
+        return self._process.exitcode
+
+    def kill(self):
+        """End it if it has not ended; return all that it has printed."""
+        self._process.kill()
+        self._process.join()
+        printed = self._printed.read_text("utf-8", "replace")
+        self._printed.unlink()
+        return printed
+
+
+def call(connection, printed, function, arguments):
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    sys.dont_write_bytecode = True  # a save in the same second would not make it out of date
+    with open(printed, "wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        function(*arguments)
+    finally:
+        connection.send("over")
+
+
+def end_with_parent():
+    parent_process().join()
+    os._exit(1)

@@ -9,7 +9,7 @@ from io import BytesIO
 
 from flask import Response
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
-from werkzeug.test import EnvironBuilder
+from werkzeug.test import Client, EnvironBuilder
 from werkzeug.urls import iri_to_uri
 
 from tests.expect import LIMIT, Broken
@@ -28,8 +28,8 @@ class Server(ThreadedWSGIServer):
 
     def __init__(self, wsgi_app):
         super().__init__("127.0.0.1", 0, wsgi_app, handler=self.Handler)
-        self.threads = {}  # the client's address: the thread that serves it
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.005,), daemon=True)
+        self.threads = {}  # by the client's address: the thread that serves it
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.002,), daemon=True)
         self._thread.start()
 
     def process_request(self, request, client_address):
@@ -79,19 +79,51 @@ class Server(ThreadedWSGIServer):
                 raw = connection.getresponse()
                 answer = Response(raw.read(), raw.status, raw.getheaders())
         except TimeoutError:
-            raise Broken(
-                f"No answer to {method} {url} within {LIMIT:.0f} seconds.",
-                "The client is kept waiting.",
-                "What does the request wait for? A join(), a lock, a loop?",
-            ) from None
+            raise no_answer(f"{method} {url}") from None
         except (http.client.HTTPException, OSError) as error:
-            raise Broken(
-                f"The connection broke off during {method} {url}: {described(error)}.",
-                "The request ended without an answer.",
-                "Did something stop the thread that serves the request?",
-            ) from None
+            raise broken_off(f"{method} {url}", error) from None
         self.threads[address].join(LIMIT)
         return answer
+
+    def ask(self, url):
+        """GET a URL and return its answer, as send() does, but without a socket.
+
+        It takes a third of the time, and will do where nothing of the request is looked at later.
+        """
+        answers, errors = [], []
+
+        def serve():
+            try:
+                got = Client(self.app).get(url)
+                answers.append(Response(got.data, got.status_code, list(got.headers)))
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        self.threads[thread] = thread
+        thread.start()
+        thread.join(LIMIT)
+        for error in errors:
+            raise broken_off(f"GET {url}", error)
+        if not answers:
+            raise no_answer(f"GET {url}")
+        return answers[0]
+
+
+def no_answer(request):
+    return Broken(
+        f"No answer to {request} within {LIMIT:.0f} seconds.",
+        "The client is kept waiting.",
+        "What does the request wait for? A join(), a lock, a loop?",
+    )
+
+
+def broken_off(request, error):
+    return Broken(
+        f"The connection broke off during {request}: {described(error)}.",
+        "The request ended without an answer.",
+        "Did something stop the thread that serves the request?",
+    )
 
 
 class Exchange:

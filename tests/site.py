@@ -98,7 +98,7 @@ class Site:
         self._handlers = {each: signal.getsignal(each) for each in SIGNALS}
         self._waits = Waits(self.happenings)
         try:
-            self.module, self._code = load(path, shown, self.clock.builtins())
+            self.module, self._code = self.load()
         except BaseException:
             self._waits.close()
             raise
@@ -113,6 +113,11 @@ class Site:
             threading.Thread.start,
             self._starting(threading.Thread.start),
         )
+
+    def load(self):
+        """Import the file, with the clock and locks of this site; return the module and its code."""
+        stand_ins = {**self.clock.modules(), "threading": self._waits.threading_module()}
+        return load(self.path, self._shown, stand_ins)
 
     # What a check puts on the site
 
@@ -186,6 +191,10 @@ class Site:
     def send(self, method, url, **request):
         """Send a request and return its answer once the request is over; see Server.send."""
         return self.server.send(method, url, **request)
+
+    def ask(self, url):
+        """GET a URL and return its answer, quicker than send(); see Server.ask."""
+        return self.server.ask(url)
 
     def start(self, method, url, **request):
         """Send a request without waiting for its answer; returns its Exchange."""
@@ -368,7 +377,7 @@ class Site:
         while (
             call.thread.is_alive() and not self.is_idle(call.thread) and time.monotonic() < give_up
         ):
-            call.thread.join(0.02)
+            call.thread.join(0.002)
 
     def ended(self, call):
         """Wait until a released call is over; return what the view returned."""
@@ -432,7 +441,7 @@ class Site:
         give_up = time.monotonic() + LIMIT
         while True:
             at_work = self.threads()
-            answer = self.send("GET", location)
+            answer = self.ask(location)
             waiting = answer.status_code == 202 and "Location" in answer.headers
             if not (waiting and at_work and time.monotonic() < give_up):
                 return answer
@@ -533,7 +542,7 @@ class Site:
         while busy := [thread for thread in self.threads() if is_busy(thread)]:
             if time.monotonic() > give_up:
                 break
-            busy[0].join(0.02)
+            busy[0].join(0.002)
         return busy
 
     @contextmanager
@@ -555,7 +564,7 @@ class Site:
 
     def lockstep(self, *functions):
         """Run functions at the same time, in step with each other; see Lockstep.run."""
-        return Lockstep(self._code).run(*functions)
+        return Lockstep(self._code, self.happenings, self._waits.for_locks).run(*functions)
 
     def close(self):
         """End what the test began; raise Broken if a thread of the app's does not end."""

@@ -7,16 +7,20 @@ out frames that were gone, and other objects in their place.
 import inspect
 import queue
 import threading
+import types
 from contextlib import ExitStack
 from typing import NamedTuple
 from unittest.mock import patch
 
-WAITING = (
-    (threading.Thread, "join"),
-    (threading.Event, "wait"),
-    (threading.Semaphore, "acquire"),
-    (queue.Queue, "get"),
-)
+WAITING = [
+    (kind, name, inspect.signature(getattr(kind, name)))
+    for kind, name in (
+        (threading.Thread, "join"),
+        (threading.Event, "wait"),
+        (threading.Semaphore, "acquire"),
+        (queue.Queue, "get"),
+    )
+]
 
 
 class Wait(NamedTuple):
@@ -27,30 +31,77 @@ class Wait(NamedTuple):
 
 
 class Waits:
-    """Notes every wait until it is closed. by_thread: those under way."""
+    """Notes every wait until it is closed. by_thread: those under way.
+
+    for_locks: the Lock that a thread waits for. That is no rest: who has the lock is at work.
+    """
 
     def __init__(self, happenings):
-        self.by_thread = {}
-        self._happenings = happenings
+        self.by_thread, self.for_locks = {}, {}
+        self.happenings = happenings
         self._patches = ExitStack()
-        for kind, name in WAITING:
-            noting = self._noting(getattr(kind, name))
+        for kind, name, signature in WAITING:
+            noting = self._noting(getattr(kind, name), signature)
             self._patches.enter_context(patch.object(kind, name, noting))
         self.close = self._patches.close
 
-    def _noting(self, wait):
-        signature = inspect.signature(wait)
-
+    def _noting(self, wait, signature):
         def noting_wait(what, *args, **kwargs):
             asked = signature.bind(what, *args, **kwargs).arguments
             if False in (asked.get("block"), asked.get("blocking")):
                 return wait(what, *args, **kwargs)
             me = threading.current_thread()
             self.by_thread[me] = Wait(what, asked.get("timeout"))
-            self._happenings.note()
+            self.happenings.note()
             try:
                 return wait(what, *args, **kwargs)
             finally:
                 del self.by_thread[me]
 
         return noting_wait
+
+    def threading_module(self):
+        """Stands in for the threading module. Its locks say who waits for them."""
+        module = types.ModuleType("threading")
+        vars(module).update(vars(threading))
+        for name in "Lock", "RLock":
+            members = {"make": staticmethod(getattr(threading, name)), "waits": self}
+            setattr(module, name, type(name, (Lock,), members))
+        return module
+
+
+class Lock:
+    """A threading.Lock or RLock. owner: the thread that has it."""
+
+    def __init__(self):
+        self._lock, self.owner = self.make(), None
+
+    def acquire(self, blocking=True, timeout=-1):
+        got = self._lock.acquire(blocking=False) or (blocking and self._wait(timeout))
+        if got:
+            self.owner = threading.current_thread()
+        return got
+
+    def _wait(self, timeout):
+        me = threading.current_thread()
+        self.waits.for_locks[me] = self
+        self.waits.happenings.note()
+        try:
+            return self._lock.acquire(timeout=timeout)
+        finally:
+            del self.waits.for_locks[me]
+
+    def release(self):
+        owner, self.owner = self.owner, None
+        self._lock.release()
+        if self.make is threading.RLock and self._lock._is_owned():
+            self.owner = owner
+
+    def __enter__(self):
+        return self.acquire()
+
+    def __exit__(self, *error):
+        self.release()
+
+    def __getattr__(self, name):
+        return getattr(self._lock, name)

@@ -1,30 +1,25 @@
 """Run a step's checks with pytest, in one process or in several that share the work."""
 
 import contextlib
-import json
+import multiprocessing
 import os
-import queue
 import re
-import subprocess
 import sys
 import tempfile
-import threading
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from pathlib import Path
 
 from workshop import setup
 from workshop.steps import TOP
 
 STUCK = 12  # seconds in one check; each wait in a check gives up before
 
-ENVIRONMENT = {
-    "PYTHONUTF8": "1",
-    "PYTHONDONTWRITEBYTECODE": "",  # what is compiled once need not be at each check
-}
-
-# Ctrl-C in the terminal is for the command, which ends these processes itself.
-OF_ITS_OWN = {"process_group": 0}
-if sys.platform == "win32":
-    OF_ITS_OWN = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+# Where there is fork(), a server forks the processes that run checks, and has imported for all of
+# them what takes long. Elsewhere each is started from nothing.
+SERVER = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+processes = multiprocessing.get_context(SERVER)
+processes.set_forkserver_preload(["pytest", "flask_restful", "werkzeug.serving", "werkzeug.test"])
 
 
 @dataclass
@@ -59,20 +54,22 @@ class Run:
     def __init__(self, step, answers="steps", *options, processes=1):
         setup.ensure(*step.needs)
         self._answers = answers
-        self._inbox = queue.SimpleQueue()  # pairs of a process and what it told; None at its end
-        command = [sys.executable, "-m", "pytest", str(step.checks), "-p", "workshop.reporter"]
-        command += ["--disable-plugin-autoload"]  # whatever else is installed, the checks are these
-        command += [f"--answers={answers}", f"--override-ini=faulthandler_timeout={STUCK}"]
-        command += ["--override-ini=faulthandler_exit_on_timeout=true", *options]
-        self._processes = [Process(command, self._inbox) for _ in range(processes)]
+        arguments = [str(step.checks), f"--answers={answers}", *options]
+        arguments += ["--disable-plugin-autoload"]  # whatever is installed, the checks are these
+        arguments += [f"--override-ini=faulthandler_timeout={STUCK}"]
+        arguments += ["--override-ini=faulthandler_exit_on_timeout=true"]
+        self._processes = [Process(arguments) for _ in range(processes)]
 
     def verdict(self):
         """Run the checks; return a Verdict. After cancel(), it says that Python ended."""
+        by_connection = {process.connection: process for process in self._processes}
         said, busy = {}, {}  # by number, what was told of a check; by process, which it is at
         handed, count, end = 0, None, None  # end: the number of the check after which no more count
         while count is None or handed < count or busy:
-            process, told = self._inbox.get()
-            if told is None:
+            process = by_connection[wait(by_connection)[0]]
+            try:
+                told = process.connection.recv()
+            except (EOFError, OSError):
                 return self._read(said, ended_early(process, self._answers))
             if "uncollected" in told:
                 return Verdict(told={"Seen": told["uncollected"]})
@@ -114,44 +111,49 @@ class Run:
 
 
 class Process:
-    """A pytest that does what workshop/reporter.py says, and puts what it tells into the inbox."""
+    """A pytest that does what workshop/reporter.py says. connection: on which it tells of it."""
 
-    def __init__(self, command, inbox):
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
-        self._process = subprocess.Popen(
-            command,
-            cwd=TOP,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env=os.environ | ENVIRONMENT,
-            **OF_ITS_OWN,
-        )
-        threading.Thread(target=self._read, args=[inbox], daemon=True).start()
+    def __init__(self, arguments):
+        handle, self._printed = tempfile.mkstemp()
+        os.close(handle)
+        self.connection, theirs = processes.Pipe()
+        given = theirs, self._printed, arguments
+        self._process = processes.Process(target=run_pytest, args=given)
+        self._process.start()
+        theirs.close()
 
     def ask(self, number):
         """Have it run that check."""
-        with contextlib.suppress(OSError):  # it has ended, and the inbox will have that
-            self._process.stdin.write(b"%d\n" % number)
-            self._process.stdin.flush()
-
-    def _read(self, inbox):
-        with self._process.stdout as lines:
-            for line in lines:
-                inbox.put((self, json.loads(line)))
-        inbox.put((self, None))
+        with contextlib.suppress(OSError):  # it has ended, and so will its connection
+            self.connection.send(number)
 
     def last_words(self):
-        """Its exit status, and all that it has printed."""
-        status = self._process.wait()
-        self._stderr.seek(0)
-        return status, self._stderr.read().decode(errors="replace").strip()
+        """Its exit status, and all that it has printed: nothing, if it was killed here."""
+        self._process.join()
+        printed = ""
+        with contextlib.suppress(FileNotFoundError):
+            printed = Path(self._printed).read_text("utf-8", "replace").strip()
+        return self._process.exitcode, printed
 
     def kill(self):
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
         self._process.kill()
-        self._process.wait()
+        self._process.join()
+        Path(self._printed).unlink(missing_ok=True)
+
+
+def run_pytest(connection, printed, arguments):
+    """Run pytest in this process. What it prints goes to that file."""
+    from workshop.reporter import Reporter, set_limits
+
+    with open(printed, "wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.chdir(TOP)
+    set_limits()
+    sys.dont_write_bytecode = False  # what is compiled once need not be at each check
+    import pytest
+
+    sys.exit(pytest.main(arguments, plugins=[Reporter(connection)]))
 
 
 def ended_early(process, answers):

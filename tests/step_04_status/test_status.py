@@ -59,11 +59,11 @@ def test_the_202_says_where_to_ask(site):
     """The 202 has a Location, and whoever asks there at once is not told 404."""
     work = site.work()
     location = site.location(site.accepted(work))
-    answer = site.send("GET", location)
+    answer = site.ask(location)
     if answer.status_code != 202:
         work.release()
         site.left(site.call(work))
-        raise not_told_to_wait(answer, site.send("GET", location), site.last_words())
+        raise not_told_to_wait(answer, site.ask(location), site.last_words())
     expect(
         "Location" in answer.headers,
         "While the task runs, its address answers 202, without a Location.",
@@ -84,9 +84,9 @@ def test_the_record_is_there_before_the_task_begins(site):
     work = site.work()
     with site.tasks_held_back():
         location = site.location(site.accepted(work))
-        early = site.send("GET", location)
+        early = site.ask(location)
     site.call(work)
-    later = site.send("GET", location)
+    later = site.ask(location)
     expect(
         early.status_code == 202,
         f"Before the thread had run its first line, the task's address answered {early.status}; "
@@ -134,7 +134,7 @@ def test_the_location_holds_under_a_prefix(site):
     work = site.work()
     site.wsgi_app = DispatcherMiddleware(NotFound(), {"/shop": site.app})
     location = site.location(site.accepted(work, url="/shop" + work.url))
-    answer = site.send("GET", location)
+    answer = site.ask(location)
     expect(
         answer.status_code == 202,
         f"Served under /shop, the 202 says Location: {without_id(location)}. "
@@ -236,7 +236,7 @@ def test_an_unknown_task_is_404(site, task_id):
     """Whoever asks for a task that does not exist is answered 404."""
     location = site.location(site.accepted(site.work()))
     url = f"{location.rpartition('/')[0]}/{task_id}"
-    answer = site.send("GET", url)
+    answer = site.ask(url)
     seen = f"No task has the address {url}, and GET there was answered {answer.status}."
     look = "abort(404) where there is no record of that id." + site.last_words()
     if answer.status_code == 202:
@@ -494,7 +494,7 @@ def test_sends_what_the_blocking_endpoint_would(site, names):
         expected = {}
         for kind, (blocking, _) in pairs.items():
             blocking.release()
-            expected[kind] = sent(site.send("GET", blocking.url))
+            expected[kind] = sent(site.ask(blocking.url))
         for kind, (_, work) in pairs.items():
             seen = sent(finished(site, work, client))
             client = site.app.test_client(use_cookies=False)  # no request here has a body
@@ -673,7 +673,7 @@ def test_the_answer_can_be_read_again(site):
     location = site.location(site.accepted(work))
     work.release()
     site.left(site.call(work))
-    answers = [sent(site.settled(location))] + [sent(site.send("GET", location)) for _ in range(3)]
+    answers = [sent(site.settled(location))] + [sent(site.ask(location)) for _ in range(3)]
     if answers[0][0].startswith("200") and answers[1][0].startswith("404"):
         raise Broken(
             "The first who asked was answered 200, the second 404.",
@@ -713,7 +713,7 @@ def asked_at_every_line(site, work):
     answers, asking = [], []
 
     def ask():
-        answers.append(sent(site.send("GET", location)))
+        answers.append(sent(site.ask(location)))
 
     def trace(frame, event, argument):  # see sys.settrace
         if frame.f_code.co_filename != str(site.path):

@@ -1,7 +1,6 @@
 """Step 5: what is finished is forgotten in time, and nothing else is."""
 
 import re
-import subprocess
 import threading
 import time
 from collections import deque
@@ -10,16 +9,18 @@ import pytest
 
 from tests.expect import LIMIT, Broken, expect
 from tests.learner import described, described_value
-from tests.process import start_python
+from tests.process import Process, get_ready
+from tests.serving import serve_once
 from tests.step_04_status.test_status import *  # noqa: F403
 
+get_ready()
 KEEP = 5 * 60  # seconds
 
 
 def finish(site, work):
     """Have the work done from beginning to end; return the task's address."""
     work.release()
-    location = site.location(site.send("GET", work.url))
+    location = site.location(site.ask(work.url))
     site.poll(location)
     for call in work.calls:
         site.left(call)
@@ -110,7 +111,7 @@ def holds(value, text, depth=4):
 
 def found(site, location):
     """Whether an address still has an answer."""
-    return site.send("GET", location).status_code == 200
+    return site.ask(location).status_code == 200
 
 
 def found_by_one_clock(site, work, seconds):
@@ -134,7 +135,7 @@ def two_clocks(saw):
 
 def expect_status(site, location, status, saw, means, look, name=None):
     """name: that of the mistake if the answer is the wrong one of 200, or 202, and 404."""
-    answer = site.send("GET", location)
+    answer = site.ask(location)
     expect(
         answer.status_code == status,
         f"{saw} Its address answered {answer.status}.",
@@ -421,7 +422,7 @@ def expect_no_errors(site, errors, what):
 
 def expect_all(site, locations, status, what, name=None):
     """name: that of the mistake if an answer is the wrong one of 200, 202 and 404."""
-    answers = [site.send("GET", location).status_code for location in locations]
+    answers = [site.ask(location).status_code for location in locations]
     wrong = [answer for answer in answers if answer != status]
     rebound = name == "rebind-loses-tasks"
     expect(
@@ -521,7 +522,7 @@ def test_the_cleaner_starts_once(site, monkeypatch):
         "Looking and starting have to be one action. A lock makes them one.",
         "start-without-lock",
     )
-    answers.append(site.send("GET", work.url))
+    answers.append(site.ask(work.url))
     for answer in answers:
         site.expect_202(answer, "One of two first requests at the same time")
     for number in 1, 2, 3:
@@ -550,8 +551,8 @@ def not_one_cleaner(site, work, count):
     if count == 0:
         old = finish(site, work)
         site.clock.advance(KEEP + 1)
-        site.send("GET", work.url)
-        if site.send("GET", old).status_code == 404:
+        site.ask(work.url)
+        if site.ask(old).status_code == 404:
             return Broken(
                 "No cleaner is at work. But a request swept: an old task was gone after it.",
                 "When no requests come, nothing is forgotten. When many come, each pays for a "
@@ -613,10 +614,10 @@ def test_the_cleaner_survives_an_error(site):
 def expect_forgotten(site, location, story):
     """Ask until the cleaner has swept."""
     give_up = time.monotonic() + LIMIT
-    while site.send("GET", location).status_code != 404:
+    while site.ask(location).status_code != 404:
         site.clock.advance(0.01)
         told = why_no_sweep(site, story)
-        if told and site.send("GET", location).status_code != 404:
+        if told and site.ask(location).status_code != 404:
             raise told
         expect(
             time.monotonic() < give_up,
@@ -709,38 +710,21 @@ def come_to_rest(site):
         alive[0].join(0.005)
 
 
-SERVE_ONCE = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from app import app
-app.config["WORK_SECONDS"] = 0
-print(app.test_client().get("/hello").status)
-print("The main thread ends.", flush=True)
-"""
-
-
 def test_the_cleaner_does_not_hold_the_process(site):
     """A process whose main thread ends is not held open by the cleaner."""
-    process = start_python(SERVE_ONCE, site.path.parent, stderr=subprocess.STDOUT)
-    printed = ""
-    for line in process.stdout:
-        printed += line
-        if "The main thread ends." in line:
-            break
-    try:
-        process.wait(LIMIT)
-    except subprocess.TimeoutExpired:
+    process = Process(serve_once, site.path.parent)
+    process.returns(LIMIT)
+    status = process.ends(LIMIT)
+    printed = process.kill()
+    if status is None:
         raise Broken(
             f"{LIMIT:.0f} seconds after its main thread had ended, the process was still there.",
             "Ctrl-C does not stop the server; whoever restarts it has to kill it.",
             "A process ends when only daemon threads are left: Thread(..., daemon=True).",
             "cleaner-not-daemon" if holds_on(site) else None,
-        ) from None
-    finally:
-        process.kill()
-        process.communicate()
+        )
     expect(
-        "202 ACCEPTED" in printed and process.returncode == 0,
+        "202 ACCEPTED" in printed and status == 0,
         f"A process that served one request printed: {printed.strip()[-300:]}",
         "It should have answered 202, and ended.",
         "Try it: python3 -m workshop run 5",

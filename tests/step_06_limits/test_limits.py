@@ -1,17 +1,16 @@
 """Step 6: no more is accepted than can be finished, and what was accepted is finished."""
 
-import json
 import re
 import signal
-import subprocess
 import sys
 
 import pytest
 from werkzeug.exceptions import HTTPException
 
 from tests.expect import Broken, expect
-from tests.learner import described_value, load
-from tests.process import start_python
+from tests.learner import described_value
+from tests.process import Process
+from tests.serving import serve_until_stopped
 from tests.step_05_cleanup.test_cleanup import *  # noqa: F403
 from tests.step_05_cleanup.test_cleanup import expect_no_errors
 
@@ -46,7 +45,7 @@ def fill(site, work):
 
 
 def ask_for_a_place(site, work, number):
-    answer = site.send("GET", work.url)
+    answer = site.ask(work.url)
     expect(
         answer.status_code == 202,
         f"WORKERS and WAITING are {workers(site)} and {places(site) - workers(site)}. Of the "
@@ -240,9 +239,9 @@ def test_a_place_is_free_again(site, end):
     work = site.work(ENDS[end])
     work.release()
     for number in range(1, places(site) + 1):
-        site.expect_202(site.send("GET", work.url), f"GET {work.url}")
+        site.expect_202(site.ask(work.url), f"GET {work.url}")
         site.left(site.call(work, number))
-    answer = site.send("GET", work.url)
+    answer = site.ask(work.url)
     expect(
         answer.status_code == 202,
         f"After {places(site)} tasks, one after the other, the next request was answered "
@@ -301,7 +300,7 @@ def test_every_202_says_when_to_ask(site):
     answer = site.accepted(work)
     expect_retry_after(answer, "The request was accepted")
     location = site.location(answer)
-    expect_retry_after(site.send("GET", location), "The running task's address answered 202")
+    expect_retry_after(site.ask(location), "The running task's address answered 202")
 
 
 def test_no_cache_keeps_what_is_true_for_now(site):
@@ -312,11 +311,11 @@ def test_no_cache_keeps_what_is_true_for_now(site):
     unknown = f"{location.rpartition('/')[0]}/{'0' * 32}"
     answers = {
         "An accepted request": accepted,
-        "A running task's address": site.send("GET", location),
+        "A running task's address": site.ask(location),
     }
-    answers["An unknown task's address"] = site.send("GET", unknown)
+    answers["An unknown task's address"] = site.ask(unknown)
     for _ in range(places(site) - 1):
-        site.send("GET", work.url)
+        site.ask(work.url)
     answers["A refused request"] = one_more(site, work)
     let_go(site, work, places(site))
     answers["A finished task's address"] = site.settled(location)
@@ -369,87 +368,17 @@ def test_what_a_task_dies_of_is_logged(site):
     )
 
 
-# The end. A process of its own serves the app in its main thread, as Flask's server does.
-
-SERVE = """
-import concurrent.futures.thread, json, signal, sys, threading
-sys.path.insert(0, sys.argv[1])
-signum, count, config = int(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4])
-from app import app, async_api
-from werkzeug.serving import make_server
-
-app.config.update(config)
-
-
-def noting(handler):
-    def noting_handler(signum, frame):
-        entered.set()
-        try:
-            handler(signum, frame)
-        finally:
-            left.set()
-
-    return noting_handler
-
-
-released, entered, left = threading.Event(), threading.Event(), threading.Event()
-if callable(handler := signal.getsignal(signum)):
-    signal.signal(signum, noting(handler))
-
-
-@app.get("/held")
-@async_api
-def held():
-    released.wait()
-    tell("done")
-    return "done"
-
-
-def tell(*words):
-    sys.stdout.write(" ".join(map(str, words)) + "\\n")
-    sys.stdout.flush()
-
-
-def has_ended():
-    "Whether the server has ended. It has not if the app's own handler waits for the tasks."
-    while not concurrent.futures.thread._shutdown:
-        if entered.wait(0.005) and not left.wait(0.5):
-            return False
-    return True
-
-
-def client():
-    ask = app.test_client()
-    for _ in range(count):
-        tell("asked", ask.get("/held").status_code)
-    signal.raise_signal(signum)
-    if has_ended():
-        tell("late", ask.get("/held").status_code)
-    tell("released")
-    if "GRACE_SECONDS" not in config:
-        released.set()
-
-
-server = make_server("127.0.0.1", 0, app, threaded=True)
-threading.Thread(target=client, daemon=True).start()
-server.serve_forever()
-"""
+# The end, in a process of its own.
 
 
 def serve_and_stop(site, signum, count, **config):
-    """Serve the app, have so many tasks accepted, send the signal; return status and lines.
+    """Have the app served, and stopped; see serve_until_stopped(). Return status and lines.
 
-    The tasks are held back until the server has ended; with GRACE_SECONDS, for ever. The status is
-    None if the process did not end.
+    The status is None if the process did not end.
     """
-    process = start_python(SERVE, site.path.parent, int(signum), count, json.dumps(config))
-    try:
-        printed, errors = process.communicate(timeout=PROCESS_LIMIT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        printed, errors = process.communicate()
-        return None, printed.splitlines(), errors
-    return process.returncode, printed.splitlines(), errors
+    process = Process(serve_until_stopped, site.path.parent, signum, count, config)
+    status = process.ends(PROCESS_LIMIT)
+    return status, process.kill().splitlines()
 
 
 SIGNALS = pytest.mark.parametrize(
@@ -461,10 +390,10 @@ SIGNALS = pytest.mark.parametrize(
 def test_a_stopped_server_finishes_what_it_accepted(site, signum):
     """On SIGTERM or Ctrl-C the server ends, and what it accepted is finished. Exit status: 0."""
     count = workers(site) + 2
-    status, lines, errors = serve_and_stop(site, signum, count)
+    status, lines = serve_and_stop(site, signum, count)
     what = "SIGTERM" if signum == signal.SIGTERM else "Ctrl-C"
     story = f"{count} tasks were accepted, then came {what}."
-    last = f" It printed: {errors.strip().splitlines()[-1]}" if errors.strip() else ""
+    last = f" It printed: {lines[-1]}" if lines else ""
     within = f" within {PROCESS_LIMIT} seconds" if status is None else ""
     expect(
         lines.count("asked 202") == count,
@@ -539,10 +468,10 @@ def unfinished(story, done, count, at_work, status):
 def test_a_task_that_never_ends_is_given_up(site):
     """A task that never ends holds a stopped server for app.config["GRACE_SECONDS"] at most."""
     limit(site, "GRACE_SECONDS")
-    status, lines, errors = serve_and_stop(site, signal.SIGTERM, 1, GRACE_SECONDS=0.2)
+    status, lines = serve_and_stop(site, signal.SIGTERM, 1, GRACE_SECONDS=0.05)
     expect(
         status is not None,
-        f"GRACE_SECONDS was 0.2. {PROCESS_LIMIT} seconds after SIGTERM, the process was still "
+        f"GRACE_SECONDS was 0.05. {PROCESS_LIMIT} seconds after SIGTERM, the process was still "
         "there: a task does not end.",
         "Python waits for the pool for as long as it takes. Whoever restarts the server has to "
         "kill it.",
@@ -560,7 +489,7 @@ def test_a_server_keeps_its_own_handlers(site):
 
     before = signal.signal(signal.SIGTERM, own), signal.getsignal(signal.SIGINT)
     try:
-        load(site.path, "app.py", site.clock.builtins())
+        site.load()
         kept = signal.getsignal(signal.SIGTERM) is own
     finally:
         signal.signal(signal.SIGTERM, before[0])

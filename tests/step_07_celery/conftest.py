@@ -6,7 +6,6 @@ import celery._state
 import pytest
 
 from tests.expect import Broken
-from tests.learner import load
 from tests.site import Site
 from tests.step_07_celery.broker import ENVIRONMENT, Broker
 
@@ -36,7 +35,7 @@ class CelerySite(Site):
     def another(self):
         """Return the file imported once more, as another process does."""
         with tasks_of_its_own():
-            return load(self.path, "app.py", self.clock.builtins())[0]
+            return self.load()[0]
 
     def works_in_request(self, work, exchange):
         celery = getattr(self.module, "celery", None)

@@ -65,7 +65,7 @@ def hold(site):
 
 
 def status(site, location):
-    return site.send("GET", location).status_code
+    return site.ask(location).status_code
 
 
 def test_work_is_sent_to_the_broker(site):
@@ -150,7 +150,7 @@ def test_what_waits_is_202(site):
     """A task that no worker has begun is 202, however long it waits."""
     hold(site)
     work = site.work()
-    location = site.location(site.expect_202(site.send("GET", work.url), f"GET {work.url}"))
+    location = site.location(site.expect_202(site.ask(work.url), f"GET {work.url}"))
     for seconds, ago in (0, "a moment"), (LONG, "three hours"):
         site.clock.advance(seconds)
         expect(
@@ -275,7 +275,7 @@ def test_what_is_not_json_stays_behind(site):
 
     work = site.work(lambda: [g.get("user"), g.get("roles"), "lock" in g, "loop" in g])
     work.release()
-    answer = site.send("GET", work.url)
+    answer = site.ask(work.url)
     expect(
         answer.status_code == 202,
         "A before_request function put a lock on g, and what refers to itself. The request was "
@@ -312,7 +312,7 @@ def test_a_task_may_end_before_it_is_noted(site):
         site.quiet()
 
     site.broker.before_noting = end_first
-    location = site.location(site.send("GET", work.url))
+    location = site.location(site.ask(work.url))
     site.left(site.call(work))
     expect(
         site.settled(location).status_code == 200,
@@ -473,7 +473,7 @@ def test_what_celery_gives_up_is_500(site):
         task_id = f"{number:032x}"
         payload["headers"] = {**payload["headers"], "id": task_id}
         deliver(site, payload)
-        answer = site.send("GET", f"{location.rpartition('/')[0]}/{task_id}")
+        answer = site.ask(f"{location.rpartition('/')[0]}/{task_id}")
         expect(
             len(work.calls) == calls and not site.clock.sleeps,
             "A message with other fields than a request's was put into the broker, and a view was "
@@ -611,13 +611,13 @@ def test_no_cache_keeps_what_is_true_for_now(site):
     accepted = site.accepted(work)
     location = site.location(accepted)
     expect_retry_after(accepted, "The request was accepted")
-    answers = {"An accepted request": accepted, "A running task": site.send("GET", location)}
-    answers["An unknown task"] = site.send("GET", f"{location.rpartition('/')[0]}/{'0' * 32}")
+    answers = {"An accepted request": accepted, "A running task": site.ask(location)}
+    answers["An unknown task"] = site.ask(f"{location.rpartition('/')[0]}/{'0' * 32}")
     work.release()
     site.left(site.call(work))
     answers["A finished task"] = site.settled(location)
     site.broker.down = True
-    answers["An unreachable store"] = site.send("GET", location)
+    answers["An unreachable store"] = site.ask(location)
     site.broker.down = False
     lacking = [what for what, answer in answers.items() if not answer.cache_control.no_store]
     expect(
