@@ -56,12 +56,16 @@ def promise_of(check):
     return (inspect.getdoc(check) or check.__name__).partition("\n\n")[0].replace("\n", " ")
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.user_properties.append(("promise", promise_of(item.function)))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Tell a broken promise in words; the harness's traceback only with an explicit --tb."""
     report = yield
     promise = promise_of(item.function)
-    report.user_properties.append(("promise", promise))
     error = call.excinfo and call.excinfo.value
     if isinstance(error, Broken):
         told = {"Promised": promise, "Seen": error.saw, "Means": error.means, "Look at": error.look}

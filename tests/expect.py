@@ -37,12 +37,12 @@ class Happenings:
         with self.changed:
             self.changed.notify_all()
 
-    def until(self, condition):
-        """Wait until condition() is true; return its value, which is false after LIMIT seconds.
+    def until(self, condition, limit=LIMIT):
+        """Wait until condition() is true; return its value, which is false after limit seconds.
 
         What nobody notes, such as where a thread stands, is looked at again every 0.05 seconds.
         """
-        give_up = time.monotonic() + LIMIT
+        give_up = time.monotonic() + limit
         with self.changed:
             while not (met := condition()) and time.monotonic() < give_up:
                 self.changed.wait(0.05)

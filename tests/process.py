@@ -33,6 +33,7 @@ class Process:
         given = theirs, printed, function, arguments
         self._process = processes.Process(target=call, args=given)
         self._process.start()
+        self.pid = self._process.pid
         theirs.close()
 
     def returns(self, seconds):

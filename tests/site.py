@@ -115,7 +115,7 @@ class Site:
         )
 
     def load(self):
-        """Import the file, with the clock and locks of this site; return the module and its code."""
+        """Import the file, with this site's clock and locks; return the module and its code."""
         stand_ins = {**self.clock.modules(), "threading": self._waits.threading_module()}
         return load(self.path, self._shown, stand_ins)
 
@@ -479,6 +479,10 @@ class Site:
         """Whether a request waits, with no limit, for a semaphore."""
         waits = filter(None, map(self.resting, self.serving()))
         return any(w.seconds is None and isinstance(w.what, threading.Semaphore) for w in waits)
+
+    def waits_for_lock(self):
+        """Whether a request waits for a lock of the app's."""
+        return any(thread in self._waits.for_locks for thread in self.serving())
 
     def is_idle(self, thread):
         """Whether this is a pool's thread that waits for work: those stay, and do no harm."""

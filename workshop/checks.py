@@ -24,8 +24,12 @@ processes.set_forkserver_preload(["pytest", "flask_restful", "werkzeug.serving",
 
 @dataclass
 class Verdict:
-    """What the checks found: promises kept and broken, and what is told of the first one broken."""
+    """What the checks found: promises kept and broken, and what is told of the first one broken.
 
+    promises: how many there are; those that come after the first one broken may not be known.
+    """
+
+    promises: int = 0
     kept: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     told: dict[str, str] | None = None
@@ -65,12 +69,13 @@ class Run:
         by_connection = {process.connection: process for process in self._processes}
         said, busy = {}, {}  # by number, what was told of a check; by process, which it is at
         handed, count, end = 0, None, None  # end: the number of the check after which no more count
+        verdict = Verdict()
         while count is None or handed < count or busy:
             process = by_connection[wait(by_connection)[0]]
             try:
                 told = process.connection.recv()
             except (EOFError, OSError):
-                return self._read(said, ended_early(process, self._answers))
+                return self._read(verdict, said, ended_early(process, self._answers))
             if "uncollected" in told:
                 return Verdict(told={"Seen": told["uncollected"]})
             if "promise" in told:
@@ -79,17 +84,19 @@ class Run:
             number = busy.pop(process, None)  # it is over with that, or ready for its first
             if told.get("enough"):
                 end = number if end is None else min(end, number)
-            count = count or told["ready"]
+            if "ready" in told:
+                count, verdict.promises = told["ready"], told["promises"]
             if end is None and handed < count:
                 process.ask(handed)
                 busy[process], handed = handed, handed + 1
             if end is not None and all(later > end for later in busy.values()):
                 break
-        return self._read({number: said[number] for number in said if end is None or number <= end})
+        before_end = {number: said[number] for number in said if end is None or number <= end}
+        return self._read(verdict, before_end)
 
-    def _read(self, said, amiss=None):
-        """Make a Verdict of what was told of each check, and of what went amiss at the end."""
-        verdict, whole = Verdict(), {}
+    def _read(self, verdict, said, amiss=None):
+        """Fill in what was told of each check, and what went amiss at the end."""
+        whole = {}
         for each in (each for number in sorted(said) for each in said[number]):
             whole[each["promise"]] = whole.get(each["promise"], True) and not each["told"]
             verdict.told = verdict.told or each["told"]

@@ -33,7 +33,8 @@ class Reporter:
         if session.testsfailed:
             return None  # pytest says that not all could be collected
         gc.freeze()  # what is here by now stays; it need not be looked through again and again
-        self._tell(ready=len(session.items))
+        promises = {dict(item.user_properties)["promise"] for item in session.items}
+        self._tell(ready=len(session.items), promises=len(promises))
         with contextlib.suppress(EOFError):
             while True:
                 number = self._connection.recv()

@@ -22,7 +22,8 @@ aside = Console(highlight=False, soft_wrap=True, stderr=True)
 def show_verdict(step, verdict):
     """Show what the checks found, and what to do next."""
     if verdict.kept:
-        console.print(Text(f"✓ {promises(len(verdict.kept))} kept", "green"))
+        kept = f"the first {len(verdict.kept)} of " if not verdict.green else ""
+        console.print(Text(f"✓ {kept}{verdict.promises} promises kept", "green"))
     if verdict.green:
         console.print()
         console.print(f"Step {step.number} is green.", style="bold green")
@@ -98,7 +99,3 @@ def what_follows(step):
     if following.beyond and not step.beyond:
         return f"That was the class. For afterwards: {shown(following.lesson)}"
     return f"Next: {shown(following.lesson)}"
-
-
-def promises(number):
-    return f"{number} promise" + ("s" if number != 1 else "")

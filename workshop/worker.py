@@ -12,13 +12,18 @@ from contextlib import contextmanager
 
 import watchfiles
 
-from workshop.checks import OF_ITS_OWN
 from workshop.steps import TOP
 
 PATIENCE = 15  # seconds for what it has begun; the steps' work takes ten
 OPTIONS = "--loglevel=INFO --concurrency=2 --without-gossip --without-mingle"
 if sys.platform == "win32":
     OPTIONS += " --pool=threads"  # Celery's own pool needs fork(), which Windows has not
+
+
+# Ctrl-C in the terminal is for the command, which ends this process itself.
+OF_ITS_OWN = {"process_group": 0}
+if sys.platform == "win32":
+    OF_ITS_OWN = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 
 
 @contextmanager

@@ -714,6 +714,7 @@ def asked_at_every_line(site, work):
 
     def ask():
         answers.append(sent(site.ask(location)))
+        site.happenings.note()
 
     def trace(frame, event, argument):  # see sys.settrace
         if frame.f_code.co_filename != str(site.path):
@@ -722,7 +723,9 @@ def asked_at_every_line(site, work):
         if event == "line" and calls and calls[0].ended and is_current(calls[0].thread):
             asking.append(threading.Thread(target=ask, daemon=True))
             asking[-1].start()
-            asking[-1].join(PATIENCE)  # if the task holds a lock, the answer comes later
+            site.happenings.until(  # if the task holds a lock, the answer comes later
+                lambda: not asking[-1].is_alive() or site.waits_for_lock(), PATIENCE
+            )
         return trace
 
     threading.settrace(trace)
