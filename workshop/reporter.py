@@ -57,6 +57,6 @@ def set_limits():
     import resource
 
     os.setpgid(0, 0)
-    threading.stack_size(4 * 2**20)  # bytes; Python 3.13 keeps the stacks of many ended threads
+    threading.stack_size(2 * 2**20)  # bytes; Python 3.13 keeps the stacks of many ended threads
     with contextlib.suppress(ValueError, OSError):  # some systems have no such limit
-        resource.setrlimit(resource.RLIMIT_DATA, (3 * 2**30, 3 * 2**30))
+        resource.setrlimit(resource.RLIMIT_DATA, (2 * 2**30, 2 * 2**30))
