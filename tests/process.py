@@ -1,71 +1,85 @@
 """A process of its own for the learner's app. It ends with the one that checks it at the latest.
 
-Where there is fork(), it is forked by a server that has Flask imported, and no threads.
+It is forked by a launcher, a process that has imported Flask and that has no threads: to fork one
+that has some is not safe. Where there is no fork(), each process is started from nothing.
 """
 
+import atexit
 import multiprocessing
 import os
 import sys
 import tempfile
 import threading
-from multiprocessing import forkserver, parent_process
+from contextlib import suppress
+from multiprocessing.connection import wait
 from pathlib import Path
 
-SERVER = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-processes = multiprocessing.get_context(SERVER)
+METHODS = multiprocessing.get_all_start_methods()
+launcher = None  # the connection to it
 
 
 def get_ready():
-    """Start the server, which takes a while. Without this, the first process starts it."""
-    if SERVER == "forkserver":
-        processes.set_forkserver_preload(["flask_restful", "werkzeug.serving", "werkzeug.test"])
-        forkserver.ensure_running()
+    """Start the launcher, if it is not there. It is there soonest if this is the only thread."""
+    global launcher
+    if launcher is None:
+        alone = threading.active_count() == 1 and "fork" in METHODS
+        launcher, theirs = multiprocessing.Pipe()
+        start = multiprocessing.get_context("fork" if alone else "spawn").Process
+        start(target=launch, args=(theirs, launcher)).start()
+        theirs.close()
+        atexit.register(launcher.close)  # which ends it
 
 
 class Process:
     """function(*arguments), called in a new Python. Both have to be known to pickle."""
 
     def __init__(self, function, *arguments):
+        get_ready()
         handle, printed = tempfile.mkstemp()
         os.close(handle)
-        self._printed = Path(printed)
-        self._returned, theirs = processes.Pipe()
-        given = theirs, printed, function, arguments
-        self._process = processes.Process(target=call, args=given)
-        self._process.start()
-        self.pid = self._process.pid
-        theirs.close()
-
-    def returns(self, seconds):
-        """Wait so long until the function has returned, or raised; return whether it has."""
-        return self._returned.poll(seconds)
+        self._printed, self._exit_status = Path(printed), None
+        launcher.send((printed, function, arguments))
+        self.pid = launcher.recv()
 
     def ends(self, seconds):
         """Wait so long until the process ends; return its exit status, or None if it has not."""
-        self._process.join(seconds)
-        return self._process.exitcode
+        if self._exit_status is None and launcher.poll(seconds):
+            self._exit_status = launcher.recv()
+        return self._exit_status
 
     def kill(self):
         """End it if it has not ended; return all that it has printed."""
-        self._process.kill()
-        self._process.join()
+        if self._exit_status is None:
+            launcher.send("end it")
+            self._exit_status = launcher.recv()
         printed = self._printed.read_text("utf-8", "replace")
         self._printed.unlink()
         return printed
 
 
-def call(connection, printed, function, arguments):
-    threading.Thread(target=end_with_parent, daemon=True).start()
+def launch(asked, theirs):
+    """Start the processes that are asked for, one after the other, and tell their exit statuses."""
+    theirs.close()
+    import flask_restful  # noqa: F401
+
+    start = multiprocessing.get_context("fork" if "fork" in METHODS else "spawn").Process
+    with suppress(EOFError, OSError):  # then nobody is there any more
+        while True:
+            told = asked.recv()
+            if told == "end it":  # and it had just ended
+                continue
+            process = start(target=call, args=told)
+            process.start()
+            asked.send(process.pid)
+            if asked in wait([asked, process.sentinel]):  # "end it", or nobody is there
+                process.kill()
+            process.join()
+            asked.send(process.exitcode)
+
+
+def call(printed, function, arguments):
     sys.dont_write_bytecode = True  # a save in the same second would not make it out of date
-    with open(printed, "wb") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    try:
-        function(*arguments)
-    finally:
-        connection.send("over")
-
-
-def end_with_parent():
-    parent_process().join()
-    os._exit(1)
+    sys.stdout = sys.stderr = open(printed, "w", 1, "utf-8")  # noqa: SIM115
+    for number in 1, 2:
+        os.dup2(sys.stdout.fileno(), number)
+    function(*arguments)
