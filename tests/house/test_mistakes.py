@@ -26,30 +26,40 @@ def ids(value):
     return getattr(value, "room", getattr(value, "stem", value))
 
 
+def fails(step, name):
+    """The checks that a wrong answer has to fail."""
+    return {f"test_{check}" for check in catalogue(step)[name].fails.split()}
+
+
+def held_to(step, name, thorough=False):
+    """Options for pytest: a wrong answer is held to its step's own checks and to those it fails."""
+    every = {function.__name__: function for function in checks_of(step)}
+    own = {n for n, f in every.items() if f.__module__.endswith(f"test_{step.slug}")}
+    return "-k", " or ".join(sorted(every if thorough else own | fails(step, name)))
+
+
 def verdict_on(step, text, folder, *options):
+    """Check a text as the step's app.py, in a folder that has none yet."""
     (folder / step.room).mkdir()
     (folder / step.room / "app.py").write_text(text, encoding="utf-8")
-    return check(step, str(folder), "--maxfail=1000", *options)
+    return check(step, str(folder), *options)
 
 
 @pytest.mark.parametrize(("step", "name"), WRONG, ids=ids)
 def test_a_wrong_answer_fails_its_checks_and_gets_its_name(
     step, name, tmp_path, file_regression, pytestconfig
 ):
-    """It is held to its step's own checks and to those that have to fail; with --thorough, to all.
+    """With --thorough, it is held to all checks.
 
     The files told/*.txt show every change of wording; --force-regen writes them anew.
     """
-    fails = {f"test_{check}" for check in catalogue(step)[name].fails.split()}
-    every = {function.__name__: function for function in checks_of(step)}
-    own = {n for n, f in every.items() if f.__module__.endswith(f"test_{step.slug}")}
-    held = every if pytestconfig.getoption("thorough") else own | fails
-    exactly = "-k", " or ".join(sorted(held))
+    exactly = held_to(step, name, pytestconfig.getoption("thorough"))
 
-    verdict = verdict_on(step, wrong_answer(step, name), tmp_path, *exactly)
+    verdict = verdict_on(step, wrong_answer(step, name), tmp_path, "--maxfail=1000", *exactly)
 
     assert verdict.told.get("Mistake") == name, verdict.told
-    assert set(verdict.broken) == {promise_of(every[check]) for check in fails}
+    every = {function.__name__: function for function in checks_of(step)}
+    assert set(verdict.broken) == {promise_of(every[check]) for check in fails(step, name)}
     told = "".join(f"{what + ':':9} {text}\n" for what, text in verdict.told.items())
     told = told.replace(str(tmp_path), "steps")
     file_regression.check(told, fullpath=step.checks / "told" / f"{name}.txt", encoding="utf-8")
