@@ -7,6 +7,7 @@ that has some is not safe. Where there is no fork(), each process is started fro
 import atexit
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -78,6 +79,7 @@ def launch(asked, theirs):
 
 
 def call(printed, function, arguments):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in every new Python
     sys.dont_write_bytecode = True  # a save in the same second would not make it out of date
     sys.stdout = sys.stderr = open(printed, "w", 1, "utf-8")  # noqa: SIM115
     for number in 1, 2:

@@ -4,9 +4,12 @@ import contextlib
 import multiprocessing
 import os
 import re
+import signal
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -16,9 +19,11 @@ from workshop.steps import TOP
 STUCK = 12  # seconds in one check; each wait in a check gives up before
 
 # Where there is fork(), a server forks the processes that run checks, and has imported for all of
-# them what takes long. Elsewhere each is started from nothing.
-SERVER = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-processes = multiprocessing.get_context(SERVER)
+# them what takes long. Elsewhere, or where the path to its socket would be longer than a socket's
+# may be, each is started from nothing.
+SERVED = "forkserver" in multiprocessing.get_all_start_methods()
+SERVED = SERVED and len(os.fsencode(tempfile.gettempdir())) < 64
+processes = multiprocessing.get_context("forkserver" if SERVED else "spawn")
 processes.set_forkserver_preload(["pytest", "flask_restful", "werkzeug.serving", "werkzeug.test"])
 
 
@@ -126,6 +131,7 @@ class Process:
         self.connection, theirs = processes.Pipe()
         given = theirs, self._printed, arguments
         self._process = processes.Process(target=run_pytest, args=given)
+        start_server()
         self._process.start()
         theirs.close()
 
@@ -148,6 +154,19 @@ class Process:
         Path(self._printed).unlink(missing_ok=True)
 
 
+def start_server():
+    """Start the server that forks, if it is not there. It ignores Ctrl-C from its very beginning.
+
+    Ctrl-C is for the command, which ends its processes itself.
+    """
+    if SERVED and threading.current_thread() is threading.main_thread():  # or no handler is changed
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
 def run_pytest(connection, printed, arguments):
     """Run pytest in this process. What it prints goes to that file."""
     from workshop.reporter import Reporter, set_limits
@@ -160,7 +179,13 @@ def run_pytest(connection, printed, arguments):
     sys.dont_write_bytecode = False  # what is compiled once need not be at each check
     import pytest
 
-    sys.exit(pytest.main(arguments, plugins=[Reporter(connection)]))
+    status = 1
+    try:
+        status = pytest.main(arguments, plugins=[Reporter(connection)])
+    finally:  # whatever goes on in this process ends with it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def ended_early(process, answers):

@@ -2,12 +2,11 @@
 
 Until the first check is asked for, this process waits, with everything imported and collected:
 `watch` has it ready before it is needed. The numbers of checks come in on the connection. On it
-goes out a dict for each thing that the command is to know.
+goes out a dict for each thing that the command is to know. Without the command, this process ends.
 """
 
 import contextlib
 import gc
-import os
 import signal
 import sys
 import threading
@@ -35,13 +34,10 @@ class Reporter:
         gc.freeze()  # what is here by now stays; it need not be looked through again and again
         promises = {dict(item.user_properties)["promise"] for item in session.items}
         self._tell(ready=len(session.items), promises=len(promises))
-        with contextlib.suppress(EOFError):
-            while True:
-                number = self._connection.recv()
-                item = session.items[number]
-                session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-                self._tell(over=number, enough=bool(session.shouldfail))
-        os._exit(1)  # nobody is there any more who could be told
+        while True:
+            item = session.items[number := self._connection.recv()]
+            session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            self._tell(over=number, enough=bool(session.shouldfail))
 
     def pytest_runtest_logreport(self, report):
         said = dict(report.user_properties)
@@ -51,12 +47,11 @@ class Reporter:
 
 def set_limits():
     """Hold this process to a limit of memory, and have Ctrl-C be for the command alone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "win32":
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         return
     import resource
 
-    os.setpgid(0, 0)
     threading.stack_size(2 * 2**20)  # bytes; Python 3.13 keeps the stacks of many ended threads
     with contextlib.suppress(ValueError, OSError):  # some systems have no such limit
         resource.setrlimit(resource.RLIMIT_DATA, (2 * 2**30, 2 * 2**30))
