@@ -29,7 +29,7 @@ class Plan:
     load: int = 400  # requests in a turn of all clients together
 
 
-QUICK = Plan(2, 1, 5, (1000,), 200, (1, 8), 40)
+QUICK = Plan(2, 1, 5, (1000,), 200, (1, 8), 16)
 
 
 def run(plan, say, names=subjects.NAMES):
