@@ -83,9 +83,12 @@ def pytest_runtest_makereport(item, call):
 
 
 # What these have in common takes long to make: figures, built slides that a browser has looked at,
-# a kernel. So `pytest -n` gives each of these groups to one process. (xdist's own groups, 3.8, do
-# not work with pytest 9.2.)
-TOGETHER = re.compile("tests/house/test_(bench|slides|notebooks.py::test_a_(notebook_runs|spoilt))")
+# a kernel, replayed lessons. So `pytest -n` gives each of these groups to one process. (xdist's own
+# groups, 3.8, do not work with pytest 9.2.)
+TOGETHER = re.compile(
+    "tests/house/test_(bench|slides|lessons.py::test_quoted_commands"
+    "|notebooks.py::test_a_(notebook_runs|spoilt))"
+)
 
 
 @pytest.hookimpl(optionalhook=True)

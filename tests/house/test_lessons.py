@@ -12,6 +12,7 @@ import tempfile
 import textwrap
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -78,8 +79,17 @@ def in_place(block, whole):
     reason="Replaying the lessons takes bash, curl and POSIX signals.",
 )
 @every_page
-def test_quoted_commands_print_what_is_quoted(page):
-    assert replay(page) == []
+def test_quoted_commands_print_what_is_quoted(page, replayed):
+    assert replayed[page].result() == []
+
+
+@pytest.fixture(scope="module")
+def replayed(request):
+    """Each page's replay. All go on at once, for nearly all of it is waiting."""
+    asking = [item for item in request.session.items if "replayed" in item.fixturenames]
+    with ThreadPoolExecutor(len(asking)) as pool:
+        pages = [item.callspec.params["page"] for item in asking]
+        yield {page: pool.submit(replay, page) for page in pages}
 
 
 def replay(page):
@@ -171,6 +181,7 @@ class Server:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
+            time.sleep(0.05)
 
     def _read(self):
         for line in self._process.stdout:
