@@ -47,6 +47,7 @@ class Served:
         give_up = time.monotonic() + LIMIT
         while socket.socket().connect_ex(("127.0.0.1", self.port)):
             assert time.monotonic() < give_up, self.printed
+            time.sleep(0.02)
 
     def _read(self):
         for line in self.process.stdout:

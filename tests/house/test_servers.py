@@ -71,6 +71,7 @@ class Served:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
+            time.sleep(0.02)
         raise AssertionError(self.printed())
 
     def printed(self):
@@ -92,6 +93,7 @@ class Served:
         statuses, give_up = [status], time.monotonic() + LIMIT
         location = answer_headers.get("Location")
         while status == 202 and time.monotonic() < give_up:
+            time.sleep(0.02)
             status, answer_headers, answer = self.ask("GET", location)
             statuses.append(status)
         return statuses, (status, answer_headers["Content-Type"], answer)
