@@ -3,7 +3,6 @@
 import shlex
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import click
@@ -20,6 +19,8 @@ from workshop.watch import watch
 
 def version(context, option, wanted):
     if wanted:
+        import tomllib
+
         project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         python = ".".join(map(str, sys.version_info[:3]))
         click.echo(f"{project['name']} {project['version']}, on Python {python}")

@@ -1,6 +1,5 @@
 """doctor: is this computer fit for the class? Each problem comes with the line that cures it."""
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -13,8 +12,6 @@ import time
 import webbrowser
 
 import click
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from workshop import checks, setup
 from workshop.screen import COMMAND, WINDOWS, aside, console
@@ -49,6 +46,11 @@ def venv():
 
 
 def packages():
+    import importlib.metadata
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
     lines = setup.PINS.read_text(encoding="utf-8").splitlines()
     pins = [Requirement(line) for line in lines if line[:1].isalnum()]
     pinned = {pin.name: pin.specifier for pin in pins if not pin.marker or pin.marker.evaluate()}

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import webbrowser
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import click
 
@@ -50,6 +49,8 @@ def slides(show, html, pdf, notes):
         written = [path for path in (html and built / "index.html", pdf) if path]
         console.print("\n".join(f"The slides are in {path}" for path in written), markup=False)
         return
+
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *arguments):

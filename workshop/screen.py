@@ -5,7 +5,6 @@ import sys
 import textwrap
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.text import Text
 
 from workshop import compare, hints, progress
@@ -52,6 +51,8 @@ def show_hint(step, told):
         console.print(f"The answer that we would give: {shown(step.solution)}")
         return
     title, text, left = found
+    from rich.markdown import Markdown  # takes as long to import as half of all else
+
     console.print(f"{title}\n", style="bold")
     parts = re.split(r"^(```.*?^```)$", text, flags=re.DOTALL | re.MULTILINE)
     for number, part in enumerate(part for part in parts if part.strip()):

@@ -1,6 +1,7 @@
 """doctor: a line for the instructor when all is well; each problem with what cures it."""
 
 import errno
+import importlib.metadata
 import os
 import re
 import shutil
@@ -65,7 +66,7 @@ def problem(examine):
 
 def test_a_version_that_is_not_pinned(monkeypatch):
     there = [Distribution("Flask", "2.0.0"), Distribution("mine", "1")]
-    monkeypatch.setattr(doctor.importlib.metadata, "distributions", lambda: there)
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda: there)
     assert "flask 2.0.0" in problem(doctor.packages)
 
 
