@@ -1,16 +1,20 @@
 """hint, compare, reset, catch-up, undo, and where the command says that the learner is."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from workshop import opening
 from workshop.steps import STEPS, TOP
 
+LIMIT = 60  # seconds; a safety limit
 OWN = "\n# what I wrote: ü 漢\n"
 
 
@@ -378,14 +382,33 @@ def can_be_cut_off():
     return tool and not subprocess.run([*CUT_OFF, "true"], capture_output=True).returncode
 
 
-@pytest.mark.skipif(not can_be_cut_off(), reason="It takes unshare(1), and the right to use it.")
+takes_cutting_off = pytest.mark.skipif(
+    not can_be_cut_off(), reason="It takes unshare(1), and the right to use it."
+)
+
+
+def cut_off(room, typed, **options):
+    """Start the command without a network, but for the computer itself. It can still be reached."""
+    loopback = 'ip link set lo up && exec "$@"'
+    return subprocess.Popen(
+        [*CUT_OFF, "sh", "-c", loopback, "sh", room.python, "-m", "workshop", *typed.split()],
+        cwd=room.top,
+        env=room.environment | {"BROWSER": "true", "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        **options,
+    )
+
+
+@takes_cutting_off
 def test_with_the_network_cut_off_all_goes_on(room):
-    loopback = 'ip link set lo up && exec "$@"'  # the computer itself can still be reached
-    start = [*CUT_OFF, "sh", "-c", loopback, "sh", room.python, "-m", "workshop"]
     for typed, status in (
         ("", 0),
         ("check 2", 1),
         ("check 2 --solutions", 0),
+        ("check 7 --solutions", 0),
         ("hint 2", 0),
         ("compare 2 --spoil", 0),
         ("catch-up 2", 0),
@@ -395,14 +418,35 @@ def test_with_the_network_cut_off_all_goes_on(room):
         ("setup --all", 0),
         ("completion bash", 0),
     ):
-        done = subprocess.run(
-            [*start, *typed.split()],
-            cwd=room.top,
-            env=room.environment | {"BROWSER": "true"},
-            capture_output=True,
-            encoding="utf-8",
-        )
-        assert done.returncode == status, f"{typed}: {done.stdout}{done.stderr}"
+        with cut_off(room, typed) as process:
+            printed = process.stdout.read()
+        assert process.returncode == status, f"{typed}: {printed}"
+
+
+@takes_cutting_off
+@pytest.mark.parametrize(
+    ("typed", "up"),
+    [
+        ("watch 2", "Look at"),
+        ("run 2", "Restarting with"),
+        ("run 7 --solutions", " ready."),
+        ("lab 2", "is running at"),
+        ("slides", "are served at"),
+    ],
+)
+def test_with_the_network_cut_off_what_goes_on_until_ctrl_c_does(room, typed, up):
+    with cut_off(room, typed, start_new_session=True) as process:
+        end = threading.Timer(LIMIT, os.killpg, [process.pid, signal.SIGKILL])
+        end.start()
+        printed = ""
+        while up not in printed and (line := process.stdout.readline()):
+            printed += line
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        printed += process.stdout.read()
+        end.cancel()
+    assert up in printed
+    assert process.returncode in (0, 130), printed
 
 
 def test_lab_says_what_opens_and_works_for_root(monkeypatch, capsys):
