@@ -290,7 +290,7 @@ def place(room):
 
 def test_who_begins_at_step_4_is_not_sent_back_to_step_1(room):
     assert place(room)[1] == "1"
-    write(room.app(4), text(room.app(4)) + OWN)
+    write(room.app(4), OWN)
     assert place(room)[1] == "4"
     assert "change steps/04_status/app.py" in room.says()
     assert room.run("check").stdout.startswith("Step 4")
@@ -318,10 +318,23 @@ def test_a_result_counts_for_exactly_the_content_that_gave_it(room):
     write(check, before)
 
 
+KNOWN = """
+from workshop.checks import Verdict
+from workshop.progress import fingerprint, remember
+from workshop.steps import STEPS
+for step in STEPS:
+    if step.number != 6:
+        remember(step, Verdict(), fingerprint(step))
+"""
+
+
 def test_all_green(room):
+    """All but one are known to be green already. Each solution's checks are run elsewhere."""
     for step in STEPS:
         room.solve(step.number)
+    room.run("", "-c", KNOWN)
     assert "All steps are green." in room.says()
+    assert len(text(room.top / ".workshop" / "verdicts").splitlines()) == len(STEPS)
 
 
 # As a command
