@@ -6,7 +6,6 @@ Each answer of the command has to name what comes next.
 import importlib
 import re
 
-from tests.house.room import Room
 from workshop.steps import STEPS
 
 
@@ -19,8 +18,7 @@ def mistakes(step):
     return importlib.import_module(f"tests.step_{step.room}.mistakes").MISTAKES
 
 
-def test_a_class_from_the_first_command_to_all_green(tmp_path):
-    room = Room(tmp_path)
+def test_a_class_from_the_first_command_to_all_green(room):
     for step in STEPS[:5]:
         take(room, step)
     map_of_steps = room.run().stdout

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.room import Room
 from workshop import checks, doctor
 
 Distribution = namedtuple("Distribution", "name version")
 
 
-def test_when_all_is_well_there_is_one_line_to_paste(tmp_path):
-    done = Room(tmp_path).run("doctor", BROWSER="true")
+def test_when_all_is_well_there_is_one_line_to_paste(room):
+    done = room.run("doctor", BROWSER="true")
     assert done.returncode == 0, done.stdout + done.stderr
     line = done.stdout.splitlines()[-1]
     assert re.search(r": Python 3\.\d+\.\d+, inside \.venv, packages as pinned, .*imports \d", line)
