@@ -82,11 +82,11 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
-# What these have in common takes long to make: figures, built slides that a browser has looked at,
-# a kernel, replayed lessons. So `pytest -n` gives each of these groups to one process. (xdist's own
-# groups, 3.8, do not work with pytest 9.2.)
+# What these have in common takes long to make: figures, a clone that is set up, built slides that a
+# browser has looked at, a kernel, replayed lessons. So `pytest -n` gives each group to one process.
+# (xdist's own groups, 3.8, do not work with pytest 9.2.)
 TOGETHER = re.compile(
-    "tests/house/test_(bench|slides|lessons.py::test_quoted_commands"
+    "tests/house/test_(bench|setup|slides|lessons.py::test_quoted_commands"
     "|notebooks.py::test_a_(notebook_runs|spoilt))"
 )
 
