@@ -1,6 +1,5 @@
 """lab and slides: open what is there, in the browser; the first time, install what it takes."""
 
-import subprocess
 import sys
 import webbrowser
 from functools import partial
@@ -11,7 +10,7 @@ from workshop import deck, setup
 from workshop.arguments import step_argument
 from workshop.progress import CACHE
 from workshop.screen import aside, console
-from workshop.serve import free_port
+from workshop.serve import call, free_port
 from workshop.steps import TOP, shown
 
 
@@ -25,7 +24,7 @@ def lab(step):
     console.print("If no browser opens, open the address with a token in it, which comes below.\n")
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.answer_yes=True"]
     command += ["--allow-root", str(notebook)]  # in a container, everybody is root
-    return subprocess.call(command, cwd=TOP)
+    return call(command)
 
 
 @click.command()

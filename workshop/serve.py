@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -42,11 +43,20 @@ def run(step, port, solutions):
     if step.needs:
         environment = celery_environment()
         with worker(app.parent, environment):
-            return subprocess.call(flask, cwd=TOP, env=environment)
+            return call(flask, env=environment)
     if not WINDOWS:
         os.chdir(TOP)
         os.execv(sys.executable, flask)
-    return subprocess.call(flask, cwd=TOP)
+    return call(flask)
+
+
+def call(command, **options):
+    """Run a command to its end; return its exit status. Until then, Ctrl-C is for it alone."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        return subprocess.call(command, cwd=TOP, **options)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def celery_environment():

@@ -1,8 +1,6 @@
 """watch: check the step at every save, at once, because pytest is ready and waits for it."""
 
 import queue
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -15,6 +13,7 @@ from workshop.arguments import step_argument
 from workshop.checks import Run
 from workshop.keys import keys
 from workshop.screen import COMMAND, after, console, show_comparison, show_hint, show_verdict
+from workshop.serve import call
 from workshop.steps import TOP, shown
 
 PROCESSES = 4  # that share the checks of one run, which wait as much as they work
@@ -157,9 +156,7 @@ class Watch:
 
     def _serve(self):
         """Serve the step until Ctrl-C, which is for the server alone."""
-        before = signal.signal(signal.SIGINT, lambda *_: None)
-        subprocess.call([sys.executable, "-m", "workshop", "run", str(self._step.number)], cwd=TOP)
-        signal.signal(signal.SIGINT, before)
+        call([sys.executable, "-m", "workshop", "run", str(self._step.number)])
         console.print(f"\nThe server has ended. Watching goes on.  {KEYS}", style="dim")
 
     def _move_on(self):

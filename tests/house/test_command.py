@@ -443,7 +443,7 @@ def test_with_the_network_cut_off_all_goes_on(room):
         ("watch 2", "Look at"),
         ("run 2", "Restarting with"),
         ("run 7 --solutions", " ready."),
-        ("lab 2", "is running at"),
+        ("lab 2", "Skipped non-installed"),  # of its last lines, said when it is at work
         ("slides", "are served at"),
     ],
 )
@@ -465,7 +465,7 @@ def test_with_the_network_cut_off_what_goes_on_until_ctrl_c_does(room, typed, up
 def test_lab_says_what_opens_and_works_for_root(monkeypatch, capsys):
     started = []
     monkeypatch.setattr(opening.setup, "ensure", lambda *groups: False)
-    monkeypatch.setattr(opening.subprocess, "call", lambda command, cwd: started.append(command))
+    monkeypatch.setattr(opening, "call", started.append)
     opening.lab.callback(STEPS[2])
     assert "notebooks/03_request_context.ipynb opens in your browser" in capsys.readouterr().out
     assert "--allow-root" in started[0]
