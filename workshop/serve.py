@@ -54,7 +54,8 @@ def call(command, **options):
     """Run a command to its end; return its exit status. Until then, Ctrl-C is for it alone."""
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        return subprocess.call(command, cwd=TOP, **options)
+        status = subprocess.call(command, cwd=TOP, **options)
+        return 130 if status == -signal.SIGINT else status
     finally:
         signal.signal(signal.SIGINT, before)
 
