@@ -21,7 +21,8 @@ class Plan:
     """How much is measured."""
 
     rounds: int = 10  # each has a median of its own, and so a ratio to the plain view's
-    turns: int = 5  # of each subject in each round
+    turns: int = 5  # of each size in each round
+    abreast: int = 20  # turns of each subject in each round: some are close to each other
     requests: int = 20  # in a turn
     sizes: tuple = (10**4, 10**6)  # finished tasks remembered
     memory: int = 10**4  # tasks that are finished to see what each takes
@@ -29,7 +30,7 @@ class Plan:
     load: int = 400  # requests in a turn of all clients together
 
 
-QUICK = Plan(2, 1, 5, (1000,), 200, (1, 8), 16)
+QUICK = Plan(2, 1, 1, 5, (1000,), 200, (1, 8), 16)
 
 
 def run(plan, say, names=subjects.NAMES):
@@ -106,11 +107,11 @@ def processes(*names):
         yield calls
 
 
-def by_turns(plan, work, calls):
+def by_turns(plan, turns, work, calls):
     """Let each call do the work by turns; return for each a list of samples for each round."""
     samples = [[[] for _ in range(plan.rounds)] for _ in calls]
     for number in range(plan.rounds):
-        for _ in range(plan.turns):
+        for _ in range(turns):
             for who in random.sample(range(len(calls)), len(calls)):
                 samples[who][number] += calls[who](work, plan.requests)
     return samples
@@ -135,12 +136,12 @@ def ratios(samples, others):
 def side_by_side(plan, names, figures):
     with processes(*names) as calls:
         found = [call(measure.remembers) for call in calls]
-        accepted = by_turns(plan, measure.accept, calls)
+        accepted = by_turns(plan, plan.abreast, measure.accept, calls)
         for what, work in ("thread", measure.start_thread), ("pool", measure.submit_to_pool):
-            (handed_over,) = by_turns(plan, work, calls[:1])
+            (handed_over,) = by_turns(plan, plan.turns, work, calls[:1])
             figures[f"{what}_us"] = round(1e6 * statistics.median(sum(handed_over, [])), 1)
         asked = [call for call, is_so in zip(calls, found, strict=True) if is_so]
-        polled = iter(by_turns(plan, measure.poll, asked))
+        polled = iter(by_turns(plan, plan.abreast, measure.poll, asked))
         plain = None
         for name, samples, is_so in zip(names, accepted, found, strict=True):
             figures["subjects"][name]["accept"] = times(samples, accepted[0])
@@ -160,7 +161,7 @@ def remembering(plan, name):
             call(measure.remember, size)
         many = {str(size): {} for size in plan.sizes}
         for what, work in ("accept", measure.accept), ("poll", measure.poll):
-            of_plain, none, *others = by_turns(plan, work, [plain, *calls])
+            of_plain, none, *others = by_turns(plan, plan.turns, work, [plain, *calls])
             for entry, samples in zip(many.values(), others, strict=True):
                 entry[what] = times(samples, of_plain) | {"times_none": ratios(samples, none)}
         for size, entry, call in zip(plan.sizes, many.values(), calls[1:], strict=True):

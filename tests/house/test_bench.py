@@ -97,7 +97,7 @@ def test_subjects_take_turns_and_each_as_often_as_the_others():
         return lambda work, count: turns.append(name) or [name] * count
 
     plan = rounds.Plan(rounds=3, turns=4, requests=2)
-    samples = rounds.by_turns(plan, None, [call("a"), call("b")])
+    samples = rounds.by_turns(plan, plan.turns, None, [call("a"), call("b")])
     assert samples == [[["a"] * 8] * 3, [["b"] * 8] * 3]
     for turn in range(0, len(turns), 2):
         assert set(turns[turn : turn + 2]) == {"a", "b"}
