@@ -270,7 +270,7 @@ def test_what_is_not_json_stays_behind(site):
 
     @site.app.before_request
     def sign_in():
-        g.user, g.roles = "ada", ["editor", None, 2.5]
+        g.user, g.roles = "ada", {"editor": [None, 2.5]}
         g.lock, g.odd, g.loop = threading.Lock(), looks_special, round_and_round
 
     work = site.work(lambda: [g.get("user"), g.get("roles"), "lock" in g, "loop" in g])
@@ -295,7 +295,7 @@ def test_what_is_not_json_stays_behind(site):
     )
     found = site.ended(site.call(work))
     expect(
-        found == ["ada", ["editor", None, 2.5], False, False],
+        found == ["ada", {"editor": [None, 2.5]}, False, False],
         f"In the task, g.user, g.roles, and whether there is a lock and a loop: {found}.",
         "What JSON can hold goes along. The rest belongs to the process that it is in.",
         "Which values does JSON give back as they were?",
@@ -528,6 +528,14 @@ def test_a_body_that_is_too_long_is_refused(site):
         "Whoever can write to the broker can fill your workers' memory.",
         "Compare len(body) with it in the worker, too, before the view is called.",
         "worker-takes-any-length",
+    )
+    site.app.config["MAX_CONTENT_LENGTH"] = 1001
+    deliver(site, message(site).payload)
+    expect(
+        len(work.calls) == 2,
+        "A message with a body of 1001 bytes was refused, though MAX_CONTENT_LENGTH is 1001.",
+        "Flask takes a body of that length. Its client has a 202, and nobody does the work.",
+        "Refuse what is longer than that, and nothing else.",
     )
 
 
