@@ -437,12 +437,13 @@ class Site:
         return answer
 
     def settled(self, location):
-        """Ask until the answer is no longer a 202 with a Location, or can be no other any more."""
+        """Ask until the answer is no longer a 202 that says to ask again, or can be no other."""
         give_up = time.monotonic() + LIMIT
         while True:
             at_work = self.threads()
             answer = self.ask(location)
-            waiting = answer.status_code == 202 and "Location" in answer.headers
+            again = urlsplit(answer.headers.get("Location", "")).path
+            waiting = answer.status_code == 202 and again == location
             if not (waiting and at_work and time.monotonic() < give_up):
                 return answer
 

@@ -35,7 +35,8 @@ def show_verdict(step, verdict):
 def show_broken(told):
     """Show the promise that is broken, what was seen, what it means and where to look."""
     if promise := told.get("Promised"):
-        console.print(Text(f"✗ {promise}\n", "bold red"))
+        promise = textwrap.fill(f"✗ {promise}", console.width, subsequent_indent="  ")
+        console.print(Text(f"{promise}\n", "bold red"))
         told = {"Mistake": "none that the checks know by name", **told}
     for what in "Mistake", "Seen", "Means", "Look at":
         if what in told:

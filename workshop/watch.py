@@ -103,6 +103,8 @@ class Watch:
         elif key in does:
             console.print()
             does[key]()
+            if key in "hc":
+                console.print(f"\n{KEYS}", style="dim")
 
     def _found(self, found):
         run, verdict = found
@@ -112,7 +114,8 @@ class Watch:
         if progress.fingerprint(self._step) != self._checked:
             self._check()  # it was saved meanwhile
             return
-        self._head()
+        if self._terminal:
+            self._head()
         show_verdict(self._step, verdict)
         if self._terminal:
             console.print(f"\n{KEYS}", style="dim")

@@ -87,6 +87,18 @@ MISTAKES = {
         (('url_for("gettaskstatus", task_id=task_id)', 'f"/status/{task_id}"'),),
         "the_location_holds_under_a_prefix",
     ),
+    "status-not-added": Mistake(
+        (
+            ('url_for("gettaskstatus", task_id=task_id)', 'f"/status/{task_id}"'),
+            ('api.add_resource(GetTaskStatus, "/status/<task_id>")\n', ""),
+        ),
+        "the_202_says_where_to_ask the_location_holds_under_a_prefix an_unknown_task_is_404 "
+        "a_task_may_end_before_its_request no_method_on_a_status_address_starts_a_task "
+        "sends_what_the_blocking_endpoint_would the_answer_can_be_read_again "
+        "a_client_never_sees_a_traceback a_task_that_dies_is_finished "
+        "a_task_whose_error_handler_fails_is_finished a_task_whose_teardown_fails_is_finished "
+        "answers_with_the_path",
+    ),
     "ids-are-counted": Mistake(made_by("str(len(tasks) + 1)"), GUESSED),
     "id-by-random": Mistake(made_by('f"{random.getrandbits(128):032x}"'), GUESSED),
     "id-by-the-clock": Mistake(made_by("str(time.time())"), GUESSED),
