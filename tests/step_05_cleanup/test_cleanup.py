@@ -189,7 +189,8 @@ def test_a_task_is_forgotten_five_minutes_after_its_end(site):
         f"Four tasks are forgotten, after three sweeps. {names and names[0]} still holds all "
         "their ids.",
         "It grows with every task and never shrinks, so memory still fills up.",
-        "What a sweep has dealt with has to leave the queue: popleft() takes it out.",
+        "What a sweep has dealt with has to leave it too: popleft() takes it out of a queue, and "
+        "del out of a dict.",
         "ends-kept-for-ever",
     )
 
