@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(items):
 def pytest_runtest_makereport(item, call):
     """Tell a broken promise in words; the harness's traceback only with an explicit --tb."""
     report = yield
-    promise = promise_of(item.function)
+    promise = dict(item.user_properties)["promise"]
     error = call.excinfo and call.excinfo.value
     if isinstance(error, Broken):
         told = {"Promised": promise, "Seen": error.saw, "Means": error.means, "Look at": error.look}

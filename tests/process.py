@@ -15,6 +15,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 
+PROCESS_LIMIT = 9  # seconds from the start of a process to its end, also on a busy machine
 METHODS = multiprocessing.get_all_start_methods()
 launcher = None  # the connection to it
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.expect import LIMIT, Broken, expect
 from tests.learner import described, described_value
-from tests.process import Process, get_ready
+from tests.process import PROCESS_LIMIT, Process, get_ready
 from tests.serving import serve_once
 from tests.step_04_status.test_status import *  # noqa: F403
 
@@ -715,11 +715,11 @@ def come_to_rest(site):
 def test_the_cleaner_does_not_hold_the_process(site):
     """A process whose main thread ends is not held open by the cleaner."""
     process = Process(serve_once, site.path.parent)
-    status = process.ends(LIMIT)
+    status = process.ends(PROCESS_LIMIT)
     printed = process.kill()
     if status is None:
         raise Broken(
-            f"A process served one request. After {LIMIT:.0f} seconds it was still there.",
+            f"A process served one request. After {PROCESS_LIMIT} seconds it was still there.",
             "Ctrl-C does not stop the server; whoever restarts it has to kill it.",
             "A process ends when only daemon threads are left: Thread(..., daemon=True).",
             "cleaner-not-daemon" if "202 ACCEPTED" in printed and holds_on(site) else None,

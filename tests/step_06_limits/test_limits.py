@@ -9,12 +9,11 @@ from werkzeug.exceptions import HTTPException
 
 from tests.expect import Broken, expect
 from tests.learner import described_value
-from tests.process import Process
+from tests.process import PROCESS_LIMIT, Process
 from tests.serving import serve_until_stopped
 from tests.step_05_cleanup.test_cleanup import *  # noqa: F403
 from tests.step_05_cleanup.test_cleanup import expect_no_errors
 
-PROCESS_LIMIT = 9  # seconds from the start of a process to its end, also on a busy machine
 BUSY = "503 Service Unavailable tells a client to come again. Nothing is wrong with its request."
 
 
