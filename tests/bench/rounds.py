@@ -22,7 +22,7 @@ class Plan:
 
     rounds: int = 10  # each has a median of its own, and so a ratio to the plain view's
     turns: int = 5  # of each size in each round
-    abreast: int = 20  # turns of each subject in each round: some are close to each other
+    abreast: int = 60  # turns for a 202, of each subject in each round: some are close by
     requests: int = 20  # in a turn
     sizes: tuple = (10**4, 10**6)  # finished tasks remembered
     memory: int = 10**4  # tasks that are finished to see what each takes
@@ -141,7 +141,7 @@ def side_by_side(plan, names, figures):
             (handed_over,) = by_turns(plan, plan.turns, work, calls[:1])
             figures[f"{what}_us"] = round(1e6 * statistics.median(sum(handed_over, [])), 1)
         asked = [call for call, is_so in zip(calls, found, strict=True) if is_so]
-        polled = iter(by_turns(plan, plan.abreast, measure.poll, asked))
+        polled = iter(by_turns(plan, plan.turns, measure.poll, asked))
         plain = None
         for name, samples, is_so in zip(names, accepted, found, strict=True):
             figures["subjects"][name]["accept"] = times(samples, accepted[0])
