@@ -1,4 +1,4 @@
-"""The learner's app on a real socket, and a client: both know when a request is truly over."""
+"""Serves the learner's app, and asks it: both know when a request is truly over."""
 
 import contextlib
 import functools
@@ -9,7 +9,7 @@ from io import BytesIO
 
 from flask import Response
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
-from werkzeug.test import Client, EnvironBuilder
+from werkzeug.test import EnvironBuilder, create_environ, run_wsgi_app
 from werkzeug.urls import iri_to_uri
 
 from tests.expect import LIMIT, Broken
@@ -19,47 +19,123 @@ from tests.learner import described
 importlib.metadata.version = functools.cache(importlib.metadata.version)
 
 
-class Server(ThreadedWSGIServer):
-    """Flask's own server on a free port, with a thread for each request."""
+class Server:
+    """Serves an app, each request in a thread of its own, and is the client that asks it.
+
+    threads: those that serve requests or have done so.
+    """
+
+    def __init__(self, wsgi_app, happenings):
+        self._wsgi_app, self._happenings = wsgi_app, happenings
+        self.threads, self._socket = [], None
+
+    def start(self, method, url, **request):
+        """Send a request without waiting for its answer; returns its Exchange.
+
+        request: json, data, headers, query_string and so on, as Werkzeug's EnvironBuilder takes
+        them, and chunked. A GET alone needs no socket, and so takes a tenth of the time: it has no
+        body that could be lost.
+        """
+        if method == "GET" and not request:
+            exchange = Exchange(self._happenings, f"GET {url}", LIMIT, self._get, url)
+            self.threads.append(exchange.thread)
+        else:
+            self._socket = self._socket or Socket(self._wsgi_app, self.threads)
+            sent = self._socket.send, method, url  # where each step has a limit of its own
+            exchange = Exchange(self._happenings, f"{method} {url}", None, *sent, **request)
+        exchange.thread.start()
+        return exchange
+
+    def _get(self, url):
+        parts, *head = run_wsgi_app(self._wsgi_app, create_environ(url), buffered=True)
+        return Response(b"".join(parts), *head)
+
+    def own_threads(self):
+        return {*self.threads, *([self._socket.thread] if self._socket else [])}
+
+    def stop(self):
+        """Stop serving; return the threads of requests that do not come to an end."""
+        if self._socket:
+            self._socket.stop()
+        for thread in self.threads:
+            thread.join(LIMIT)
+        return [thread for thread in self.threads if thread.is_alive()]
+
+
+class Exchange:
+    """A request, and its answer, a flask.Response, once there is one.
+
+    thread: the one that sends the request, by way of this function; limit: so many seconds are
+    enough for that.
+    """
+
+    def __init__(self, happenings, name, limit, send, *args, **kwargs):
+        self.answer = self._error = None
+        self._name, self._limit = name, limit
+
+        def run():
+            try:
+                self.answer = send(*args, **kwargs)
+            except BaseException as error:
+                self._error = error
+            happenings.note()
+
+        self.thread = threading.Thread(target=run, daemon=True)
+
+    def over(self):
+        return self.answer is not None or self._error is not None
+
+    def wait(self):
+        """Return the answer once the request is over; raise Broken if none came."""
+        self.thread.join(self._limit)
+        if isinstance(self._error, TimeoutError) or not self.over():
+            raise Broken(
+                f"No answer to {self._name} within {LIMIT:.0f} seconds.",
+                "The client is kept waiting.",
+                "What does the request wait for? A join(), a lock, a loop?",
+            )
+        if self._error:
+            raise Broken(
+                f"The connection broke off during {self._name}: {described(self._error)}.",
+                "The request ended without an answer.",
+                "Did something stop the thread that serves the request?",
+            )
+        return self.answer
+
+
+class Socket(ThreadedWSGIServer):
+    """Flask's own server on a free port. thread: the one that takes the requests in."""
 
     class Handler(WSGIRequestHandler):
         def log(self, *args):
             """Say nothing: what a check has to say, it says itself."""
 
-    def __init__(self, wsgi_app):
+    def __init__(self, wsgi_app, threads):
         super().__init__("127.0.0.1", 0, wsgi_app, handler=self.Handler)
-        self.threads = {}  # by the client's address: the thread that serves it
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.002,), daemon=True)
-        self._thread.start()
+        self._serving, self._by_client = threads, {}  # by the client's address
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.002,), daemon=True)
+        self.thread.start()
 
     def process_request(self, request, client_address):
         thread = threading.Thread(
             target=self.process_request_thread, args=(request, client_address), daemon=True
         )
-        self.threads[client_address] = thread
+        self._by_client[client_address] = thread
+        self._serving.append(thread)
         thread.start()
 
     def handle_error(self, request, client_address):
         """Say nothing: the client sees its connection break off."""
 
-    def own_threads(self):
-        return {self._thread, *self.threads.values()}
-
     def stop(self):
-        """Stop serving; return the threads of requests that do not come to an end."""
         self.shutdown()
-        self._thread.join()
+        self.thread.join()
         self.server_close()
-        for thread in self.threads.values():
-            thread.join(LIMIT)
-        return [thread for thread in self.threads.values() if thread.is_alive()]
 
     def send(self, method, url, *, chunked=False, **request):
-        """Send a request and return its answer, a flask.Response, once the request is over.
+        """Send a request, and return its answer when the thread that served it has ended.
 
-        It is over when the thread that served it has ended: by then the server has closed the
-        connection and the body's stream. request: json, data, headers, query_string and so on,
-        as Werkzeug's EnvironBuilder takes them. Raises Broken if there is no answer.
+        By then the server has closed the connection and the body's stream.
         """
         builder = EnvironBuilder(path=url, method=method, **request)
         built = builder.get_request()
@@ -71,84 +147,11 @@ class Server(ThreadedWSGIServer):
             headers["Transfer-Encoding"] = "chunked"
             body = BytesIO(body)  # http.client sends what it reads from it in chunks
         connection = http.client.HTTPConnection(*self.server_address, timeout=LIMIT)
-        try:
-            with contextlib.closing(connection):
-                connection.connect()
-                address = connection.sock.getsockname()
-                connection.request(method, target, body, headers, encode_chunked=chunked)
-                raw = connection.getresponse()
-                answer = Response(raw.read(), raw.status, raw.getheaders())
-        except TimeoutError:
-            raise no_answer(f"{method} {url}") from None
-        except (http.client.HTTPException, OSError) as error:
-            raise broken_off(f"{method} {url}", error) from None
-        self.threads[address].join(LIMIT)
+        with contextlib.closing(connection):
+            connection.connect()
+            address = connection.sock.getsockname()
+            connection.request(method, target, body, headers, encode_chunked=chunked)
+            raw = connection.getresponse()
+            answer = Response(raw.read(), raw.status, raw.getheaders())
+        self._by_client[address].join(LIMIT)
         return answer
-
-    def ask(self, url):
-        """GET a URL and return its answer, as send() does, but without a socket.
-
-        It takes a third of the time, and will do where nothing of the request is looked at later.
-        """
-        answers, errors = [], []
-
-        def serve():
-            try:
-                got = Client(self.app).get(url)
-                answers.append(Response(got.data, got.status_code, list(got.headers)))
-            except BaseException as error:
-                errors.append(error)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        self.threads[thread] = thread
-        thread.start()
-        thread.join(LIMIT)
-        for error in errors:
-            raise broken_off(f"GET {url}", error)
-        if not answers:
-            raise no_answer(f"GET {url}")
-        return answers[0]
-
-
-def no_answer(request):
-    return Broken(
-        f"No answer to {request} within {LIMIT:.0f} seconds.",
-        "The client is kept waiting.",
-        "What does the request wait for? A join(), a lock, a loop?",
-    )
-
-
-def broken_off(request, error):
-    return Broken(
-        f"The connection broke off during {request}: {described(error)}.",
-        "The request ended without an answer.",
-        "Did something stop the thread that serves the request?",
-    )
-
-
-class Exchange:
-    """A request sent from a thread of its own; its answer, once there is one."""
-
-    def __init__(self, server, happenings, method, url, **request):
-        self.answer = self._error = None
-        self._happenings = happenings
-
-        def run():
-            try:
-                self.answer = server.send(method, url, **request)
-            except BaseException as error:
-                self._error = error
-            happenings.note()
-
-        self._thread = threading.Thread(target=run, daemon=True)
-        self._thread.start()
-
-    def over(self):
-        return self.answer is not None or self._error is not None
-
-    def wait(self):
-        """Return the answer; raise Broken if none came. The client has a time-out of its own."""
-        self._thread.join()
-        if self._error:
-            raise self._error
-        return self.answer

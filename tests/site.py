@@ -1,7 +1,8 @@
-"""A fresh import of the learner's app, served on a socket, with views that the check holds back."""
+"""A fresh import of the learner's app, served, with views that the check holds back."""
 
 import concurrent.futures.thread
 import difflib
+import functools
 import queue
 import re
 import signal
@@ -21,7 +22,7 @@ from tests.contexts import without_context
 from tests.expect import LIMIT, Broken, Happenings, expect
 from tests.learner import described, described_value, line_in, load
 from tests.lockstep import Lockstep
-from tests.server import Exchange, Server
+from tests.server import Server
 from tests.waits import Wait, Waits
 
 SIGNALS = signal.SIGINT, signal.SIGTERM  # those for which an app may have a handler
@@ -63,8 +64,11 @@ class Work:
     def __call__(self, *args, **kwargs):
         call = Call(self._site.path, args, kwargs)
         self.calls.append(call)
+        if not self._released.is_set():
+            self._site.held[call.thread] = self
         self._site.happenings.note()
         self._released.wait()
+        self._site.held.pop(call.thread, None)
         try:
             call.result = self._function(*args, **kwargs)
             return call.result
@@ -87,6 +91,7 @@ class Site:
     def __init__(self, path, shown, printed):
         self._threads_before = set(threading.enumerate())
         self._works, self._server, self.crashes = [], None, []
+        self.held = {}  # by the thread that calls it and is held back: the Work
         self._crashed_threads = []  # whose crashes these are
         self.locations = []  # every path at which the app has said that one may ask
         self.started = []  # every thread that the app's code has started since it was imported
@@ -150,6 +155,13 @@ class Site:
             "Does async_api end by returning its inner function?",
             "decorator-returns-nothing" if result is None else None,
         )
+        expect(
+            getattr(result, "func", None) is not functools.update_wrapper,
+            "async_api(view) returned what wraps() returns: a decorator, and not your function.",
+            "It waits for the function that it is to give another one's name.",
+            "wraps wants to know whose name that is: @wraps(view), with the view in parentheses.",
+            "wraps-without-view",
+        )
         return result
 
     def work(self, function=lambda **_: "done", *, decorate=True, resource=False, url=None):
@@ -185,42 +197,54 @@ class Site:
     @property
     def server(self):
         if self._server is None:
-            self._server = Server(self.wsgi_app)
+            self._server = Server(self.wsgi_app, self.happenings)
         return self._server
 
+    def start(self, method, url, **request):
+        """Send a request without waiting for its answer; see Server.start."""
+        return self.server.start(method, url, **request)
+
     def send(self, method, url, **request):
-        """Send a request and return its answer once the request is over; see Server.send."""
-        return self.server.send(method, url, **request)
+        """Send a request and return its answer once the request is over."""
+        return self.answer(self.start(method, url, **request))
 
     def ask(self, url):
-        """GET a URL and return its answer, quicker than send(); see Server.ask."""
-        return self.server.ask(url)
+        return self.send("GET", url)
 
-    def start(self, method, url, **request):
-        """Send a request without waiting for its answer; returns its Exchange."""
-        return Exchange(self.server, self.happenings, method, url, **request)
+    def answer(self, exchange, work=()):
+        """Return the answer to a request; raise Broken if it waits for what is held back here.
 
-    def accepted(self, work, method="GET", url=None, **request):
-        """Send a request to work that is held back; return the 202 that has to come."""
-        exchange = self.start(method, url or work.url, **request)
+        work: the Calls or the Sleeps that it has led to.
+        """
         self.happenings.until(
             lambda: (
                 exchange.over()
-                or any(map(self.in_request, work.calls))
-                or any(self.joins(thread, work.calls) for thread in self.serving())
+                or self.held_in_request()
+                or any(map(self.in_request, work))
+                or any(self.joins(thread, work) for thread in self.serving())
             )
         )
-        if any(map(self.in_request, work.calls)):
-            raise self.works_in_request(work, exchange)
-        if work.calls and exchange.answer is None and self.serving():
+        if (held := self.held_in_request()) or any(map(self.in_request, work)):
+            raise self.works_in_request(held, exchange)
+        if work and not exchange.over() and self.serving():
             raise self.waits_for_its_task()
-        return self.expect_202(exchange.wait(), f"{method} {url or work.url}")
+        return exchange.wait()
+
+    def accepted(self, work, method="GET", url=None, **request):
+        """Send a request to work that is held back; return the 202 that has to come."""
+        url = url or work.url
+        answer = self.answer(self.start(method, url, **request), work.calls)
+        return self.expect_202(answer, f"{method} {url}")
 
     def works_in_request(self, work, exchange):
-        """The Broken for work that began in the request's thread: how did it come there?"""
-        by_run = any(call.by_run for call in work.calls)
-        work.release()
-        exchange.wait()
+        """The Broken for work that began in the request's thread: how did it come there?
+
+        work: the Work that is held back there, if it is one.
+        """
+        by_run = work and any(call.by_run for call in work.calls)
+        if work:
+            work.release()
+            exchange.wait()
         if by_run:
             return Broken(
                 "Thread.run() called the view, in the thread that serves the request.",
@@ -382,6 +406,13 @@ class Site:
     def ended(self, call):
         """Wait until a released call is over; return what the view returned."""
         self.over(call)
+        if call.error and tuple(map(type, call.args)) == (tuple, dict):
+            raise Broken(
+                f"The view was called with two arguments: {call.args[0]} and {call.args[1]}.",
+                "The first is the tuple of its arguments, the second is the dict of its keywords.",
+                "Thread's args= takes that tuple itself, args, and kwargs= takes the dict.",
+                "arguments-in-a-list",
+            )
         if call.error:
             raise Broken(
                 f"In the task, the view stopped with {described(call.error)}",
@@ -457,18 +488,23 @@ class Site:
 
     # What a check looks at afterwards
 
+    def held_in_request(self):
+        """The Work that holds a request back, because it is called in its thread; or None."""
+        served = (work for thread, work in list(self.held.items()) if thread in self.server.threads)
+        return next(served, None)
+
     def in_request(self, call):
         """Whether a Call or a Sleep took place in a thread that serves requests."""
-        return call.thread in self.server.threads.values()
+        return call.thread in self.server.threads
 
     def serving(self):
         """The threads that serve a request now."""
-        return [t for t in list(self.server.threads.values()) if t.is_alive()]
+        return [t for t in list(self.server.threads) if t.is_alive()]
 
     def joins(self, thread, calls):
         """Whether a thread waits, with no limit, until the thread of one of the calls has ended."""
         wait = self._waits.by_thread.get(thread)
-        return wait and wait.seconds is None and wait.what in [call.thread for call in calls]
+        return wait and wait.seconds is None and wait.what in [each.thread for each in calls]
 
     def resting(self, thread):
         """The Wait in which a thread rests, or None. It is for None where time.sleep() rests."""
@@ -476,14 +512,18 @@ class Site:
             return Wait(None, sleep.seconds)
         return self._waits.by_thread.get(thread)
 
-    def waits_for_semaphore(self):
-        """Whether a request waits, with no limit, for a semaphore."""
+    def waits_in_vain(self):
+        """Whether a request waits, with no limit, for a semaphore that nobody will release."""
         waits = filter(None, map(self.resting, self.serving()))
-        return any(w.seconds is None and isinstance(w.what, threading.Semaphore) for w in waits)
+        return any(
+            w.seconds is None and isinstance(w.what, threading.Semaphore) for w in waits
+        ) and all(thread in self.held or self.is_idle(thread) for thread in self.threads())
 
     def waits_for_lock(self):
-        """Whether a request waits for a lock of the app's."""
-        return any(thread in self._waits.for_locks for thread in self.serving())
+        """Whether a request waits for a lock of the app's, or a task for one that is held back."""
+        waiting = list(self._waits.for_locks.items())
+        serving = self.serving()
+        return any(thread in serving or lock.owner in self.held for thread, lock in waiting)
 
     def is_idle(self, thread):
         """Whether this is a pool's thread that waits for work: those stay, and do no harm."""
@@ -494,7 +534,7 @@ class Site:
 
     def in_request_thread(self):
         """Whether the caller is in a thread that serves requests."""
-        return self._server and threading.current_thread() in self._server.threads.values()
+        return self._server and threading.current_thread() in self._server.threads
 
     def printed(self):
         """All that the app has logged and written to stderr so far, or since forget_printed()."""
@@ -534,15 +574,16 @@ class Site:
     def quiet(self, *, cleaner=False):
         """Wait until no thread of the app is busy; return those that still are after LIMIT.
 
-        cleaner: count one that rests until stop_cleaner is set as busy.
+        cleaner: count one that rests as busy. That is a thread which waits for stop_cleaner, or
+        which was there before any request.
         """
         give_up = time.monotonic() + LIMIT
-        stop = None if cleaner else getattr(self.module, "stop_cleaner", None)
+        stop = getattr(self.module, "stop_cleaner", self)
 
         def is_busy(thread):
             wait = self.resting(thread)
-            stays = stop is not None and wait is not None and wait.what is stop
-            return not (stays or self.is_idle(thread))
+            rests = wait and (wait.what is stop or thread in self._started_by_import)
+            return not (self.is_idle(thread) or (rests and not cleaner))
 
         while busy := [thread for thread in self.threads() if is_busy(thread)]:
             if time.monotonic() > give_up:
@@ -601,8 +642,10 @@ class Site:
     def _starting(self, start):
         """Thread.start, but it notes what a thread that is started in a request is to call."""
 
+        path = str(self.path)
+
         def noting_start(thread):
-            if any(frame.f_code.co_filename == str(self.path) for frame in frames(sys._getframe())):
+            if any(frame.f_code.co_filename == path for frame in frames(sys._getframe())):
                 self.started.append(thread)
             if self.in_request_thread():
                 plain = type(thread).run is threading.Thread.run

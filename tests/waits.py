@@ -13,7 +13,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 WAITING = [
-    (kind, name, inspect.signature(getattr(kind, name)))
+    (kind, name, list(inspect.signature(getattr(kind, name)).parameters)[1:])
     for kind, name in (
         (threading.Thread, "join"),
         (threading.Event, "wait"),
@@ -40,14 +40,14 @@ class Waits:
         self.by_thread, self.for_locks = {}, {}
         self.happenings = happenings
         self._patches = ExitStack()
-        for kind, name, signature in WAITING:
-            noting = self._noting(getattr(kind, name), signature)
+        for kind, name, parameters in WAITING:
+            noting = self._noting(getattr(kind, name), parameters)
             self._patches.enter_context(patch.object(kind, name, noting))
         self.close = self._patches.close
 
-    def _noting(self, wait, signature):
+    def _noting(self, wait, parameters):
         def noting_wait(what, *args, **kwargs):
-            asked = signature.bind(what, *args, **kwargs).arguments
+            asked = {**dict(zip(parameters, args, strict=False)), **kwargs}
             if False in (asked.get("block"), asked.get("blocking")):
                 return wait(what, *args, **kwargs)
             me = threading.current_thread()

@@ -175,6 +175,7 @@ def reset(step):
     console.print(f"{shown(step.app)} is the starter again.")
     show_kept(saved)
     console.print(f"To take this back: {COMMAND} undo")
+    console.print(f"Next: {COMMAND} check {step.number}")
 
 
 @commands.command("catch-up")
@@ -219,6 +220,7 @@ def undo(file):
     show_kept(saved)
     for path in saved:
         console.print(f"To have that again: {COMMAND} undo {shown(path)}")
+    console.print(f"Next: {COMMAND} check {max(step.number for step in back)}")
 
 
 def show_kept(saved):

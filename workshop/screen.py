@@ -85,6 +85,8 @@ def show_comparison(step, spoil=False):
         console.print(compare.one_below_the_other(*texts, titles))
     else:
         console.print(table, soft_wrap=False)
+    if not spoil:
+        console.print(f"\n{what_follows(step)}")
     return 0
 
 

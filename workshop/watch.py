@@ -25,7 +25,7 @@ KEYS = "h hint · c compare · r run · n next step · q quit"
 def watch(step):
     """Check step N at every save, until Ctrl-C or q.
 
-    The verdict comes within a few seconds. A green step stays until you press n. Without a
+    The verdict comes in a second or two. A green step stays until you press n. Without a
     terminal, it prints the same as plain lines, and takes no keys.
     """
     with Watch(step) as watching:
@@ -103,7 +103,7 @@ class Watch:
         elif key in does:
             console.print()
             does[key]()
-            if key in "hc":
+            if not self._run:  # a verdict to come shows them as well
                 console.print(f"\n{KEYS}", style="dim")
 
     def _found(self, found):
@@ -160,7 +160,7 @@ class Watch:
     def _serve(self):
         """Serve the step until Ctrl-C, which is for the server alone."""
         call([sys.executable, "-m", "workshop", "run", str(self._step.number)])
-        console.print(f"\nThe server has ended. Watching goes on.  {KEYS}", style="dim")
+        console.print("\nThe server has ended. Watching goes on.", style="dim")
 
     def _move_on(self):
         following = after(self._step)
@@ -168,7 +168,9 @@ class Watch:
             console.print("This is the last step.")
             return
         if not (self._verdict and self._verdict.green):
-            console.print(f"Step {self._step.number} is not green. Back to it: {COMMAND} watch")
+            console.print(f"Step {self._step.number} is not green yet.")
+            console.print(f"To go on all the same: {COMMAND} watch {following.number}")
+            return
         self._step = following
         if self._next:
             self._next.cancel()

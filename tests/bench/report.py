@@ -108,7 +108,7 @@ def many(costs):
 
 
 def longest(times):
-    """The longest that a request took, in the median sweep and in the worst one."""
+    """The longest that a request took, in the median round and in the worst one."""
     if not times:
         return ""
     return f"{median(times):.1f} (to {max(times):.1f})"

@@ -25,12 +25,13 @@ class Plan:
     abreast: int = 60  # turns for a 202, of each subject in each round: some are close by
     requests: int = 20  # in a turn
     sizes: tuple = (10**4, 10**6)  # finished tasks remembered
+    sweeps: int = 5  # in each round: what a sweep causes, it causes in all; the middle one counts
     memory: int = 10**4  # tasks that are finished to see what each takes
     clients: tuple = (1, 8, 64)
     load: int = 400  # requests in a turn of all clients together
 
 
-QUICK = Plan(2, 1, 1, 5, (1000,), 200, (1, 8), 16)
+QUICK = Plan(2, 1, 1, 5, (1000,), 1, 200, (1, 8), 16)
 
 
 def run(plan, say, names=subjects.NAMES):
@@ -173,14 +174,15 @@ def remembering(plan, name):
 
 
 def swept(plan, call, count):
-    """A sweep in each round: the longest that a request took in it, and as long without."""
-    sweeps = [call(measure.sweep, count) for _ in range(plan.rounds)]
+    """So many tasks swept away in a round: the longest that a request took, and as long without."""
+    count //= plan.sweeps
     names = "longest_ms", "longest_without_ms", "taken_ms"
-    columns = zip(*sweeps, strict=True)
-    return {
-        name: [round(1e3 * each, 2) for each in column]
-        for name, column in zip(names, columns, strict=True)
-    }
+    figures = {name: [] for name in names}
+    for _ in range(plan.rounds):
+        columns = zip(*[call(measure.sweep, count) for _ in range(plan.sweeps)], strict=True)
+        for name, column in zip(names, columns, strict=True):
+            figures[name].append(round(1e3 * statistics.median(column), 2))
+    return figures
 
 
 def under_gunicorn(plan, names, figures):

@@ -145,6 +145,9 @@ def test_the_keys_hint_compare_and_quit(room, watch):
     watching.until("Hint 1")
     watching.press("c")
     watching.until("--spoil")
+    watching.press("n")
+    watching.until("Step 1 is not green yet")
+    watching.until("-m workshop watch 2")
     watching.press("x")  # means nothing
     watching.press("q")
     assert watching.process.wait(60) == 0

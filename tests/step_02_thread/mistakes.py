@@ -38,7 +38,14 @@ MISTAKES = {
         "the_view_gets_its_own_arguments the_work_takes_as_long_as_configured",
     ),
     "keywords-dropped": Mistake(((" kwargs=kwargs,", ""),), "the_view_gets_its_own_arguments"),
+    "arguments-in-a-list": Mistake(
+        (("args=args, kwargs=kwargs,", "args=[args, kwargs],"),),
+        "the_work_is_done_once the_view_gets_its_own_arguments an_exception_in_the_work_is_logged",
+    ),
     "no-wraps": Mistake((("    @wraps(view)\n", ""),), "names_survive_decoration"),
+    "wraps-without-view": Mistake(
+        (("@wraps(view)", "@wraps"),), f"{NOT_AT_ALL} names_survive_decoration"
+    ),
     "decorator-returns-nothing": Mistake(
         (("    return accept\n", ""),), f"{NOT_AT_ALL} names_survive_decoration"
     ),

@@ -23,18 +23,15 @@ from tests.site import METHODS
 from tests.step_03_request_context.test_request_context import *  # noqa: F403
 
 
-def finished(site, work, client=None):
+def finished(site, work):
     """Ask work for an answer, let its task come to its end; return what its address says then.
-
-    client: a test client to ask with, which is quicker than a socket.
 
     The work goes on once its 202 has come, and the address is asked once the task's thread is done.
     That makes the outcome of a race the same each time. Where a race has to be lost, a check
     forces it.
     """
     number = len(work.calls) + 1
-    accepted = client.get(work.url) if client else site.accepted(work)
-    location = site.location(site.expect_202(accepted, f"GET {work.url}"))
+    location = site.location(site.accepted(work))
     work.release()
     site.left(site.call(work, number))
     return site.settled(location)
@@ -167,10 +164,9 @@ def test_ids_cannot_be_guessed(site):
     """Nobody can guess another client's address: there are 64 random bits in it, or more."""
     work = site.work()
     work.release()
-    client = site.app.test_client()
 
     def ask():
-        location = site.location(client.get(work.url))
+        location = site.location(site.ask(work.url))
         site.over(site.call(work, len(site.locations)))
         return location
 
@@ -270,7 +266,8 @@ def test_an_unknown_task_is_404(site, task_id):
         raise Broken(
             seen,
             "tasks has no such key. Flask takes the KeyError for a fault of the server's.",
-            "tasks.get(task_id) returns None where there is no record. Then, abort(404).",
+            "tasks.get(task_id) returns None where there is no record. Then, abort(404). A running "
+            "task's record is then to be anything but None.",
             "unknown-is-500",
         )
     expect(
@@ -501,7 +498,6 @@ def test_sends_what_the_blocking_endpoint_would(site, names):
         }
         for name in names
     }
-    client = None  # the first by a socket, which tells who does the work in the request
     for name, pairs in works.items():
         site.forget_printed()
         expected = {}
@@ -509,8 +505,7 @@ def test_sends_what_the_blocking_endpoint_would(site, names):
             blocking.release()
             expected[kind] = sent(site.ask(blocking.url))
         for kind, (_, work) in pairs.items():
-            seen = sent(finished(site, work, client))
-            client = site.app.test_client(use_cookies=False)  # no request here has a body
+            seen = sent(finished(site, work))
             if seen != expected[kind]:
                 story = f"The view, a {KINDS[kind]}, {name}."
                 general = differently_sent(seen, expected[kind], story, site.last_words())
@@ -855,7 +850,7 @@ def test_a_task_whose_error_handler_fails_is_finished(site):
         "The view divided by zero, the app's handler for 500 failed as well, and the task's "
         f"address answered {answer.status}.",
         "There is no answer left to keep, but the task is over: 500 Internal Server Error.",
-        "What is kept if an except block raises? The finally block needs something to keep.",
+        "What is kept if an except block raises too? Have a plain 500 there to begin with.",
     )
 
 
@@ -865,7 +860,7 @@ def test_answers_with_the_path(site, path):
     """GET / and GET /<path> lead to 200 in the end, and the JSON string "The answer is: <path>"."""
     exchange = site.start("GET", f"/{path}")
     sleep = site.slept(exchange)
-    location = site.location(site.expect_202(exchange.wait(), f"GET /{path}"))
+    location = site.location(site.expect_202(site.answer(exchange, [sleep]), f"GET /{path}"))
     site.clock.advance(sleep.seconds)
     site.quiet()
     answer = site.poll(location)

@@ -40,8 +40,9 @@ class CelerySite(Site):
     def works_in_request(self, work, exchange):
         celery = getattr(self.module, "celery", None)
         if celery and celery.conf.task_always_eager:
-            work.release()
-            exchange.wait()
+            if work:
+                work.release()
+                exchange.wait()
             return Broken(
                 "The view's work began in the process that serves the request, and in its thread.",
                 "task_always_eager has Celery call the task as a function. There is no message, no "
