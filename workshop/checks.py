@@ -67,6 +67,7 @@ class Run:
         self._answers = answers
         arguments = [str(step.checks), f"--answers={answers}", *options]
         arguments += ["--disable-plugin-autoload"]  # whatever is installed, the checks are these
+        arguments += ["--tb=native"]  # the other ways parse the checks' files for each traceback
         arguments += [f"--override-ini=faulthandler_timeout={STUCK}"]
         arguments += ["--override-ini=faulthandler_exit_on_timeout=true"]
         self._processes = [Process(arguments) for _ in range(processes)]

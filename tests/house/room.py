@@ -11,9 +11,7 @@ from zlib import crc32
 from workshop.setup import groups
 from workshop.steps import TOP
 
-NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv*", ".workshop", "__pycache__", "_build", "app.*.py"
-)
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", ".workshop", "_build", "app.*.py")
 
 
 class Room:

@@ -6,8 +6,12 @@ import pytest
 
 from tests.conftest import promise_of
 from tests.house.test_steps import checks_of, every_step, solution, source
-from workshop.checks import check
+from workshop.checks import IMPORTED, check, processes
 from workshop.steps import STEPS
+
+# Each answer has a process of its own. It is forked from one that has all the checks imported.
+CHECKS = [f"tests.step_{step.room}.test_{step.slug}" for step in STEPS]
+processes.set_forkserver_preload([*IMPORTED.split(), "workshop.reporter", *CHECKS])
 
 
 def catalogue(step):
@@ -63,6 +67,17 @@ def test_a_wrong_answer_fails_its_checks_and_gets_its_name(
     told = "".join(f"{what + ':':9} {text}\n" for what, text in verdict.told.items())
     told = told.replace(str(tmp_path), "steps")
     file_regression.check(told, fullpath=step.checks / "told" / f"{name}.txt", encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["cleaner-at-import", "cleaner-under-testing"])
+def test_a_cleaner_that_sleeps_is_named_like_one_that_waits(name, tmp_path):
+    """Each of the earlier steps' checks would say something else of it, and that comes first."""
+    answer = wrong_answer(STEPS[4], name)
+    wait = 'while not stop_cleaner.wait(app.config["SWEEP_SECONDS"]):\n'
+    assert wait in answer
+    sleep = 'while True:\n        time.sleep(app.config["SWEEP_SECONDS"])\n'
+    told = verdict_on(STEPS[4], answer.replace(wait, sleep), tmp_path).told
+    assert told.get("Mistake") == name, told
 
 
 @every_step

@@ -21,7 +21,6 @@ START = """    global cleaner
             cleaner = threading.Thread(target=keep_cleaning, daemon=True)
             cleaner.start()
 """
-SWEEP = "    clean_old_tasks()"
 CLEANER = "threading.Thread(target=keep_cleaning, daemon=True)"
 
 
@@ -184,13 +183,9 @@ MISTAKES = {
         "the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
     ),
     "cleaner-at-import": Mistake(
-        (
-            (START, ""),
-            ("cleaner = None", f"cleaner = {CLEANER}\ncleaner.start()"),
-            *resting("while True:", '    time.sleep(app.config["SWEEP_SECONDS"])', SWEEP),
-        ),
-        "no_cleaner_at_import_nor_under_testing the_cleaner_survives_an_error "
-        "the_cleaner_stops_at_once",
+        ((START, ""), ("cleaner = None", f"cleaner = {CLEANER}\ncleaner.start()")),
+        "no_cleaner_at_import_nor_under_testing the_cleaner_sweeps_by_itself "
+        "the_cleaner_survives_an_error",
     ),
     "cleaner-under-testing": Mistake(
         ((" and not app.testing", ""),),

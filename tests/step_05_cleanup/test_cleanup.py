@@ -9,7 +9,7 @@ import pytest
 
 from tests.expect import LIMIT, Broken, expect
 from tests.learner import described, described_value
-from tests.process import PROCESS_LIMIT, Process, get_ready
+from tests.process import PROCESS_LIMIT, Process
 from tests.serving import serve_once
 
 
@@ -44,7 +44,6 @@ def test_no_cleaner_at_import_nor_under_testing(site):
 # each of them say something else.
 from tests.step_04_status.test_status import *  # noqa: E402, F403
 
-get_ready()
 KEEP = 5 * 60  # seconds
 
 
