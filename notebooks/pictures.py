@@ -6,10 +6,14 @@ This writes slides/pictures/NAME.svg, and alt.json beside them: each picture's a
 """
 
 import json
+import sys
 from pathlib import Path
 
-import nbformat
-from nbclient import NotebookClient
+# nbformat imports jsonschema, and that imports this if it can: grammars that take four seconds to
+# compile, to check a kind of text that no notebook has.
+sys.modules.setdefault("rfc3987_syntax", None)
+import nbformat  # noqa: E402
+from nbclient import NotebookClient  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE.parent / "slides" / "pictures"

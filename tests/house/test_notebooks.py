@@ -6,14 +6,13 @@ import json
 import re
 import subprocess
 
-import nbformat
 import pytest
 from click.testing import CliRunner
 from jupyter_client import AsyncKernelManager
 from jupyter_core.utils import run_sync
-from nbformat.v4 import new_code_cell
 
 from notebooks import pictures
+from notebooks.pictures import nbformat
 from workshop import setup
 from workshop.opening import lab
 from workshop.steps import STEPS
@@ -23,6 +22,9 @@ HEADINGS = ["Predict", "Run", "Picture", "What it means", "Break it on purpose"]
 HEADINGS += ["Try it on your own code", "The step's checks"]
 DRAWING = ["draw", "growth", "crowd", "responses", "written"]  # what drawing.py does
 every_notebook = pytest.mark.parametrize("room", PATHS)
+
+
+new_code_cell = nbformat.v4.new_code_cell
 
 
 def read(room):
