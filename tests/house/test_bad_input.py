@@ -94,7 +94,7 @@ BAD = {
 
 if sys.platform == "linux":  # where memory can be held to a limit
     BAD["memory without end"] = (
-        at_import("bomb = []\nwhile True: bomb.append(bytearray(10**8))"),
+        at_import("bomb = []\nwhile True: bomb.append(bytes(10**8))"),
         r"\S+app\.py, line 14, stops with MemoryError while it is being imported\.",
     )
 
