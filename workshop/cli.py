@@ -286,7 +286,7 @@ def verify():
     for module in (
         "ruff format --check .",
         "ruff check .",
-        "pytest --solutions --maxfail=20 -n 4",
+        "pytest --solutions --maxfail=20 -n 5",
     ):
         console.print(f"\n{module}", style="bold")
         failed += subprocess.call([sys.executable, "-m", *module.split()], cwd=TOP) != 0

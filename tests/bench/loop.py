@@ -72,7 +72,7 @@ def set_up():
     """The first command on a fresh clone, with what pip may have kept from an earlier time."""
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "clone")
-        shutil.copytree(TOP, clone, ignore=NOT_COPIED)
+        shutil.copytree(TOP, clone, ignore=shutil.ignore_patterns(*NOT_COPIED, "__pycache__"))
         environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
         command = [sys._base_executable, "-u", "-m", "workshop"]
         said = lines([*command, "setup"], cwd=clone, env=environment)

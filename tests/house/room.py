@@ -11,7 +11,7 @@ from zlib import crc32
 from workshop.setup import groups
 from workshop.steps import TOP
 
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", ".workshop", "_build", "app.*.py")
+NOT_COPIED = ".git", ".venv*", ".workshop", "_build", "app.*.py"
 
 
 class Room:
@@ -19,7 +19,7 @@ class Room:
 
     def __init__(self, folder):
         self.top = folder / "a room ü 漢"
-        shutil.copytree(TOP, self.top, ignore=NOT_COPIED)
+        shutil.copytree(TOP, self.top, ignore=shutil.ignore_patterns(*NOT_COPIED))
         self.tidy()
         venv = self.top / ".venv"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)

@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from tests.bench import budgets, command, pictures, report, rounds, subjects
+from tests.bench import budgets, command, report, rounds, subjects
 from workshop.bench import bench
 from workshop.steps import TOP
 
@@ -153,6 +153,8 @@ def test_a_figure_that_is_wrong_or_unknown_is_caught():
 
 
 def test_pictures_show_the_figures_that_are_kept():
+    from tests.bench import pictures  # and with it Matplotlib, for this test alone
+
     def words(svg):
         return re.findall(r"<text[^>]*>([^<]*)<", svg)
 
