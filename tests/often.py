@@ -26,7 +26,7 @@ def judged(step, answer):
     wrong = isinstance(answer, str)
     text = wrong_answer(step, answer) if wrong else source(answer)
     with tempfile.TemporaryDirectory() as folder:
-        verdict = verdict_on(step, text, Path(folder), *(held_to(step, answer) if wrong else ()))
+        verdict = verdict_on(step, text, Path(folder), held_to(step, answer) if wrong else None)
     told = verdict.told or {}
     rightly = told.get("Mistake") == answer if wrong else verdict.green
     return "" if rightly else told

@@ -65,11 +65,7 @@ class Run:
     def __init__(self, step, answers="steps", *options, processes=1):
         setup.ensure(*step.needs)
         self._answers = answers
-        arguments = [str(step.checks), f"--answers={answers}", *options]
-        arguments += ["--disable-plugin-autoload"]  # whatever is installed, the checks are these
-        arguments += ["--tb=native"]  # the other ways parse the checks' files for each traceback
-        arguments += [f"--override-ini=faulthandler_timeout={STUCK}"]
-        arguments += ["--override-ini=faulthandler_exit_on_timeout=true"]
+        arguments = [*arguments_for(step, answers), *options]
         self._processes = [Process(arguments) for _ in range(processes)]
 
     def verdict(self):
@@ -125,21 +121,51 @@ class Run:
         self.cancel()
 
 
+def arguments_for(step, answers):
+    """What pytest is to be told."""
+    arguments = [str(step.checks), f"--answers={answers}"]
+    arguments += ["--disable-plugin-autoload"]  # whatever is installed, the checks are these
+    arguments += ["--tb=native"]  # the other ways parse the checks' files for each traceback
+    arguments += [f"--override-ini=faulthandler_timeout={STUCK}"]
+    return [*arguments, "--override-ini=faulthandler_exit_on_timeout=true"]
+
+
+def run_pytest(connection, printed, arguments, plugin=None):
+    """Run pytest in this process. What it prints goes to that file."""
+    from workshop.reporter import Reporter, set_limits
+
+    with open(printed, "wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.chdir(TOP)
+    set_limits()
+    sys.dont_write_bytecode = False  # what is compiled once need not be at each check
+    import pytest
+
+    status = 1
+    try:
+        status = pytest.main(arguments, plugins=[(plugin or Reporter)(connection)])
+    finally:  # whatever goes on in this process ends with it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
 class Process:
     """A pytest that does what workshop/reporter.py says. connection: on which it tells of it."""
 
-    def __init__(self, arguments):
+    def __init__(self, arguments, run=run_pytest):
         handle, self._printed = tempfile.mkstemp()
         os.close(handle)
         self.connection, theirs = processes.Pipe()
         given = theirs, self._printed, arguments
-        self._process = processes.Process(target=run_pytest, args=given)
+        self._process = processes.Process(target=run, args=given)
         start_server()
         self._process.start()
         theirs.close()
 
     def ask(self, number):
-        """Have it run that check."""
+        """Have it run that check; None: no more of them."""
         with contextlib.suppress(OSError):  # it has ended, and so will its connection
             self.connection.send(number)
 
@@ -168,27 +194,6 @@ def start_server():
             forkserver.ensure_running()
         finally:
             signal.signal(signal.SIGINT, before)
-
-
-def run_pytest(connection, printed, arguments):
-    """Run pytest in this process. What it prints goes to that file."""
-    from workshop.reporter import Reporter, set_limits
-
-    with open(printed, "wb") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    os.chdir(TOP)
-    set_limits()
-    sys.dont_write_bytecode = False  # what is compiled once need not be at each check
-    import pytest
-
-    status = 1
-    try:
-        status = pytest.main(arguments, plugins=[Reporter(connection)])
-    finally:  # whatever goes on in this process ends with it
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
 
 
 def ended_early(process, answers):

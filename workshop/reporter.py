@@ -7,6 +7,7 @@ goes out a dict for each thing that the command is to know. Without the command,
 
 import contextlib
 import gc
+import os
 import signal
 import sys
 import threading
@@ -37,10 +38,11 @@ class Reporter:
         gc.set_threshold(100_000)  # and the rest not as often: this process will not be there long
         promises = {dict(item.user_properties)["promise"] for item in session.items}
         self._tell(ready=len(session.items), promises=len(promises))
-        while True:
-            item = session.items[number := self._connection.recv()]
+        while (number := self._connection.recv()) is not None:
+            item = session.items[number]
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             self._tell(over=number, enough=bool(session.shouldfail))
+        os._exit(0)
 
     def pytest_runtest_logreport(self, report):
         said = dict(report.user_properties)

@@ -5,13 +5,9 @@ import importlib
 import pytest
 
 from tests.conftest import promise_of
+from tests.house.forked import Forked
 from tests.house.test_steps import checks_of, every_step, solution, source
-from workshop.checks import IMPORTED, check, processes
 from workshop.steps import STEPS
-
-# Each answer has a process of its own. It is forked from one that has all the checks imported.
-CHECKS = [f"tests.step_{step.room}.test_{step.slug}" for step in STEPS]
-processes.set_forkserver_preload([*IMPORTED.split(), "workshop.reporter", *CHECKS])
 
 
 def catalogue(step):
@@ -36,17 +32,18 @@ def fails(step, name):
 
 
 def held_to(step, name, thorough=False):
-    """Options for pytest: a wrong answer is held to its step's own checks and to those it fails."""
+    """A wrong answer is held to its step's own checks, and to those that it fails."""
     every = {function.__name__: function for function in checks_of(step)}
     own = {n for n, f in every.items() if f.__module__.endswith(f"test_{step.slug}")}
-    return "-k", " or ".join(sorted(every if thorough else own | fails(step, name)))
+    return set(every) if thorough else own | fails(step, name)
 
 
-def verdict_on(step, text, folder, *options):
+def verdict_on(step, text, folder, checks=None, maxfail=1):
     """Check a text as the step's app.py, in a folder that has none yet."""
     (folder / step.room).mkdir()
     (folder / step.room / "app.py").write_text(text, encoding="utf-8")
-    return check(step, str(folder), *options)
+    with Forked(step, str(folder), checks, maxfail) as run:
+        return run.verdict()
 
 
 @pytest.mark.parametrize(("step", "name"), WRONG, ids=ids)
@@ -59,7 +56,7 @@ def test_a_wrong_answer_fails_its_checks_and_gets_its_name(
     """
     exactly = held_to(step, name, pytestconfig.getoption("thorough"))
 
-    verdict = verdict_on(step, wrong_answer(step, name), tmp_path, "--maxfail=1000", *exactly)
+    verdict = verdict_on(step, wrong_answer(step, name), tmp_path, exactly, maxfail=1000)
 
     assert verdict.told.get("Mistake") == name, verdict.told
     every = {function.__name__: function for function in checks_of(step)}
