@@ -13,29 +13,38 @@ import sys
 
 import pytest
 
-from tests.bench import budgets, command, report, rounds, subjects
+from tests.bench import budgets, command, measure, report, rounds, subjects
 from workshop.bench import bench
 from workshop.steps import TOP
 
 FIGURES = command.kept()
+KINDS = ["plain", "seed", "step 6", "flask-executor", "rq"]  # one of each that is measured its way
 
 
 @pytest.fixture(scope="module")
 def measured():
     """The figures of a few rounds, of one subject of each kind."""
-    return rounds.run(rounds.QUICK, lambda what: None, ["plain", "seed", "step 6", *subjects.PEERS])
+    return rounds.run(rounds.QUICK, lambda what: None, KINDS)
 
 
 # What is measured
 
 
 def test_every_subject_that_can_be_measured_here_is(measured):
-    assert set(measured["subjects"]) | set(measured["left_out"]) >= {"plain", "seed", "step 6"}
-    for name in subjects.PEERS:
+    assert set(measured["subjects"]) | set(measured["left_out"]) == set(KINDS)
+    for name in KINDS:
         needed = all(map(importlib.util.find_spec, subjects.needs(name)))
         redis = name not in subjects.ON_REDIS or shutil.which("redis-server")
         assert (name in measured["subjects"]) == bool(needed and redis)
         assert (name in measured["left_out"]) != (name in measured["subjects"])
+
+
+@pytest.mark.parametrize("name", [name for name in subjects.PEERS if name not in KINDS])
+def test_the_other_peers_accept_work(name):
+    if name in rounds.divide([name])[1]:
+        pytest.skip("It cannot be measured here.")
+    with rounds.processes(name) as (call,):
+        assert len(call(measure.accept, 2)) == 2
 
 
 def test_each_subject_has_all_its_figures(measured):
