@@ -183,17 +183,23 @@ class Process:
         Path(self._printed).unlink(missing_ok=True)
 
 
+started = False
+
+
 def start_server():
     """Start the server that forks, if it is not there. It ignores Ctrl-C from its very beginning.
 
     Ctrl-C is for the command, which ends its processes itself.
     """
-    if SERVED and threading.current_thread() is threading.main_thread():  # or no handler is changed
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            forkserver.ensure_running()
-        finally:
-            signal.signal(signal.SIGINT, before)
+    global started
+    if started or not SERVED or threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+        started = True
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def ended_early(process, answers):

@@ -1,6 +1,7 @@
 """watch: check the step at every save, at once, because pytest is ready and waits for it."""
 
 import queue
+import signal
 import sys
 import threading
 import time
@@ -57,8 +58,9 @@ class Watch:
                 run.cancel()
 
     def go_on(self):
-        """Watch until there is nothing more to do."""
+        """Watch until there is nothing more to do. Ctrl-C waits for its turn as all else does."""
         threading.Thread(target=self._listen, daemon=True).start()
+        signal.signal(signal.SIGINT, lambda *_: self._happened.put(("_interrupted", None)))
         with keys(lambda key: self._happened.put(("_pressed", key))) as self._terminal:
             self._check()
             while not self._over.is_set():
@@ -87,6 +89,9 @@ class Watch:
                 continue
 
     # What happens
+
+    def _interrupted(self, _):
+        raise KeyboardInterrupt
 
     def _saved(self, paths):
         if progress.fingerprint(self._step) == self._checked:
