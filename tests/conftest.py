@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,12 @@ def promise_of(check):
 def pytest_collection_modifyitems(items):
     for item in items:
         item.user_properties.append(("promise", promise_of(item.function)))
+
+
+def pytest_collection_finish(session):
+    """What starts processes for checks is there before an app is loaded, or a thread started."""
+    if "tests.process" in sys.modules and not hasattr(session.config, "workerinput"):
+        sys.modules["tests.process"].get_ready()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -32,8 +32,6 @@ class Reporter:
     def pytest_runtestloop(self, session):
         if session.testsfailed:
             return None  # pytest says that not all could be collected
-        if "tests.process" in sys.modules:
-            sys.modules["tests.process"].get_ready()  # as long as there is one thread
         gc.freeze()  # what is here by now stays; it need not be looked through again and again,
         gc.set_threshold(100_000)  # and the rest not as often: this process will not be there long
         promises = {dict(item.user_properties)["promise"] for item in session.items}

@@ -5,6 +5,7 @@ import os
 from collections import defaultdict
 from functools import partial
 
+from tests import process
 from workshop.checks import IMPORTED, Process, Run, arguments_for, processes, run_pytest
 from workshop.reporter import Reporter
 from workshop.steps import STEPS
@@ -24,6 +25,8 @@ class Forking(Reporter):
             answers, names, session.config.option.maxfail = self._connection.recv()
             child = os.fork()
             if not child:
+                process.launcher = None  # that is the parent's
+                process.get_ready()
                 session.config.option.answers = answers
                 session.items = [i for i in every if names is None or i.originalname in names]
                 return super().pytest_runtestloop(session)

@@ -4,6 +4,8 @@ import importlib
 import inspect
 import re
 import runpy
+import subprocess
+import sys
 
 import pytest
 from flask import Flask
@@ -130,6 +132,15 @@ def test_the_starter_is_red_by_its_own_promises_alone(step):
     assert set(verdict.broken) <= set(promises(step))
     # Some of a step's promises hold from the start: a blocking server has no cleaner too many.
     assert len(verdict.broken) >= len(promises(step)) / 2
+
+
+def test_one_pytest_checks_several_steps():
+    """What starts processes for step 6 has not loaded step 5's app."""
+    folders = [str(step.checks) for step in STEPS[4:6]]
+    command = [sys.executable, "-m", "pytest", "-q", "--solutions", *folders]
+    command += ["-k", "hold_the_process or stopped_server"]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stdout
 
 
 @every_step
