@@ -87,7 +87,7 @@ def many(costs):
             [("accept", "time to 202"), ("poll", "a poll")],
             strict=True,
         ):
-            for (name, of), dashes in zip(subjects.items(), [":", "--", "-"] * 3, strict=False):
+            for (name, of), dashes in zip(subjects.items(), [":", "--", "-", "-."], strict=False):
                 values = [median(of["remembering"][str(n)][what]["times_none"]) for n in sizes]
                 axes.plot(
                     range(len(sizes) + 1), [1, *values], dashes, color=TASK, label=name, linewidth=3
@@ -99,7 +99,7 @@ def many(costs):
             axes.set_xticks(range(len(sizes) + 1), ["0", *(f"{size:,}" for size in sizes)])
             axes.set_xlabel("finished tasks remembered")
             axes.set_ylabel(f"{title}, × with none")
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=4)
     alt = f"With {sizes[-1]:,} finished tasks remembered, as long as with none: {', '.join(told)}."
     return Picture(figure, "many", alt)
 
