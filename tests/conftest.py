@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish(session):
     """What starts processes for checks is there before an app is loaded, or a thread started."""
-    if "tests.process" in sys.modules and not hasattr(session.config, "workerinput"):
+    if "tests.process" in sys.modules:
         sys.modules["tests.process"].get_ready()
 
 
