@@ -81,7 +81,6 @@ def launch(asked, theirs):
 
 def call(printed, function, arguments):
     signal.signal(signal.SIGINT, signal.default_int_handler)  # as in every new Python
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sys.dont_write_bytecode = True  # a save in the same second would not make it out of date
     sys.stdout = sys.stderr = open(printed, "w", 1, "utf-8")  # noqa: SIM115
     for number in 1, 2:

@@ -15,7 +15,6 @@ from werkzeug.serving import make_server
 def imported(folder):
     """The module app in a folder."""
     sys.path.insert(0, str(folder))
-    sys.modules.pop("app", None)  # one that a check had loaded when this process was forked
     return importlib.import_module("app")
 
 

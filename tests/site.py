@@ -515,9 +515,9 @@ class Site:
     def waits_in_vain(self):
         """Whether a request waits, with no limit, for a semaphore that nobody will release."""
         waits = filter(None, map(self.resting, self.serving()))
-        return any(
-            w.seconds is None and isinstance(w.what, threading.Semaphore) for w in waits
-        ) and all(thread in self.held or self.is_idle(thread) for thread in self.threads())
+        nobody = all(thread in self.held or self.is_idle(thread) for thread in self.threads())
+        endless = [wait.what for wait in waits if wait.seconds is None]
+        return nobody and any(isinstance(what, threading.Semaphore) for what in endless)
 
     def waits_for_lock(self):
         """Whether a request waits for a lock of the app's, or a task for one that is held back."""

@@ -70,5 +70,4 @@ def of_loop(loop):
     yield at_most("all checks on the solutions", 10, loop["check_all"], "{} s")
     for number, entry in loop["watch"].items():
         yield at_most(f"save to verdict, step {number}, p95", 1, entry["p95"], "{} s")
-    why = "Here, both cores are at work for nearly all of it."
-    yield at_most("verify", 180, loop["verify"]["whole"], "{} s", why)
+    yield at_most("verify", 180, loop["verify"]["whole"], "{} s")

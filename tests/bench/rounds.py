@@ -22,7 +22,7 @@ class Plan:
 
     rounds: int = 10  # each has a median of its own, and so a ratio to the plain view's
     turns: int = 5  # of each size in each round
-    abreast: int = 60  # turns for a 202, of each subject in each round: some are close by
+    abreast: int = 60  # turns for a 202, of each subject in each round: some are close to others
     requests: int = 20  # in a turn
     sizes: tuple = (10**4, 10**6)  # finished tasks remembered
     sweeps: int = 5  # in each round: what a sweep causes, it causes in all; the middle one counts

@@ -10,7 +10,7 @@ from workshop.checks import IMPORTED, Process, Run, arguments_for, processes, ru
 from workshop.reporter import Reporter
 from workshop.steps import STEPS
 
-# What the checks import takes long as well, above all Celery.
+# It is itself forked from one that has imported all checks: above all, Celery takes long.
 CHECKS = [f"tests.step_{step.room}.test_{step.slug}" for step in STEPS]
 processes.set_forkserver_preload([*IMPORTED.split(), __name__, *CHECKS])
 waiting = defaultdict(list)  # by step: processes that have its checks collected, and no answer

@@ -266,8 +266,8 @@ def test_an_unknown_task_is_404(site, task_id):
         raise Broken(
             seen,
             "tasks has no such key. Flask takes the KeyError for a fault of the server's.",
-            "tasks.get(task_id) returns None where there is no record. Then, abort(404). A running "
-            "task's record is then to be anything but None.",
+            "tasks.get(task_id) returns None where there is no record. Then, abort(404). So let no "
+            "running task's record be None.",
             "unknown-is-500",
         )
     expect(
