@@ -112,6 +112,9 @@ def work(name, environ, body, from_hooks, kwargs):
     return status, headers, b64encode(body).decode()
 
 
+celery.finalize()  # now: if two requests at once made the task, one could fail
+
+
 def whole_environ(environ, body):
     """Return a WSGI environ again, with the body and what JSON could not hold."""
     if len(body) > app.config["MAX_CONTENT_LENGTH"]:

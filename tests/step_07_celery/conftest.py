@@ -14,12 +14,16 @@ CELERYS_OWN = set(FINALIZERS)
 
 
 @contextmanager
-def tasks_of_its_own():
-    """Let the Celery apps that are made here have their own tasks, and no earlier module's."""
+def tasks_of_its_own(made=True):
+    """Let the Celery apps that are made here have their own tasks, and no earlier module's.
+
+    made: whether Celery makes those tasks now, which otherwise their first use does.
+    """
     FINALIZERS.intersection_update(CELERYS_OWN)
     yield
-    for app in celery._state._get_active_apps():
-        app.finalize(auto=True)
+    if made:
+        for app in celery._state._get_active_apps():
+            app.finalize(auto=True)
     FINALIZERS.intersection_update(CELERYS_OWN)
 
 
@@ -32,9 +36,9 @@ class CelerySite(Site):
         with tasks_of_its_own():
             super().__init__(*args)
 
-    def another(self):
+    def another(self, **how):
         """Return the file imported once more, as another process does."""
-        with tasks_of_its_own():
+        with tasks_of_its_own(**how):
             return self.load()[0]
 
     def works_in_request(self, work, exchange):

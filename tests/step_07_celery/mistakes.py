@@ -29,6 +29,7 @@ LENGTH = """    if len(body) > app.config["MAX_CONTENT_LENGTH"]:
         raise ValueError("No web process has accepted such a body.")
 """
 MAX = 'app.config["MAX_CONTENT_LENGTH"] = 16 * 2**20  # Flask answers 413 to a longer body\n'
+FINALIZE = "celery.finalize()  # now: if two requests at once made the task, one could fail\n"
 UNREACHABLE = "unreachable = OperationalError, RedisError\n"
 
 
@@ -132,6 +133,7 @@ MISTAKES = {
         ),
         "any_web_process_can_say a_task_is_forgotten_five_minutes_after_its_end",
     ),
+    "made-at-first-use": Mistake(((FINALIZE, ""),), "first_requests_may_come_at_once"),
     "one-name-for-two": Mistake(
         (
             ("    name = view.__qualname__\n", "    name = view.__name__\n"),

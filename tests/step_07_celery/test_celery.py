@@ -12,6 +12,7 @@ import flask_restful
 import pytest
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import WorkerLostError
+from celery.local import PromiseProxy
 from flask import g
 
 from tests.expect import Broken, expect
@@ -231,6 +232,34 @@ def test_any_web_process_can_say(site):
         "Servers run several processes, and start them anew. Each client gets any of them.",
         "What a process remembers in a dict, no other process has. Ask the result store.",
         "remembered-in-one-process" if 404 in statuses else None,
+    )
+
+
+def test_first_requests_may_come_at_once(site, monkeypatch):
+    """The first two requests to a process may come at once: both are accepted."""
+    celery(site)
+    module = site.another(made=False)
+
+    @module.app.get("/first")
+    @module.async_api
+    def first():
+        return "done"
+
+    make = PromiseProxy.__evaluate__
+
+    def make_twice(task):  # both have seen that there is none yet
+        make(task)
+        return make(task)
+
+    monkeypatch.setattr(PromiseProxy, "__evaluate__", make_twice)
+    answer = module.app.test_client().get("/first")
+    expect(
+        answer.status_code == 202,
+        "The first two requests to a new process came at once, and both had Celery make the task "
+        f"that they send. The second was answered {answer.status}.{site.last_words()}",
+        "Celery makes a task when it is first used, and is not prepared for two threads there.",
+        "celery.finalize(), below the last task, makes all of them before a request comes.",
+        "made-at-first-use" if answer.status_code == 500 else None,
     )
 
 

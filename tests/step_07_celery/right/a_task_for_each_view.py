@@ -183,6 +183,7 @@ class CatchAll(Resource):
 
 api.add_resource(CatchAll, "/", "/<path:path>")
 api.add_resource(GetTaskStatus, "/status/<task_id>")
+celery.finalize()
 
 if __name__ == "__main__":
     app.run(port=8000, debug=True)
