@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import click
@@ -43,21 +44,28 @@ def run(step, port, solutions):
     if step.needs:
         environment = celery_environment()
         with worker(app.parent, environment):
-            return call(flask, env=environment)
+            return call(flask, interrupted=0, env=environment)
     if not WINDOWS:
         os.chdir(TOP)
         os.execv(sys.executable, flask)
-    return call(flask)
+    return call(flask, interrupted=0)
 
 
-def call(command, **options):
-    """Run a command to its end; return its exit status. Until then, Ctrl-C is for it alone."""
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+def call(command, interrupted=130, **options):
+    """Run a command to its end; return its exit status. Until then, Ctrl-C is for it alone.
+
+    interrupted: what is returned if there was a Ctrl-C.
+    """
+    pressed = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
     try:
-        status = subprocess.call(command, cwd=TOP, **options)
-        return 130 if status == -signal.SIGINT else status
+        with subprocess.Popen(command, cwd=TOP, **options) as process:
+            if pressed.is_set():  # it may have come a moment too early to reach the process
+                process.terminate()
+            status = process.wait()
     finally:
         signal.signal(signal.SIGINT, before)
+    return interrupted if pressed.is_set() else status
 
 
 def celery_environment():

@@ -12,17 +12,25 @@ request that waits for its answer, or a task at work:
       10.0 s    ┴  task has ended
 """
 
+import signal
+
+if __name__ == "__main__":  # until it serves: a KeyboardInterrupt in an import may get lost
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import concurrent.futures.thread
 import os
 import select
 import socket
+import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from http import HTTPStatus
 
+import werkzeug.serving
 from flask.cli import main
-from werkzeug.serving import WSGIRequestHandler
+from werkzeug.serving import WSGIRequestHandler, run_simple
 
 TICK = 1.0  # seconds: so often a line shows that time passes
 CURL = "curl.exe" if sys.platform == "win32" else "curl"
@@ -152,6 +160,11 @@ def still_there(connection):
         return False
 
 
+def serve(*args, **kwargs):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run_simple(*args, **kwargs)
+
+
 def write(line):
     sys.stderr.write(line)
     sys.stderr.flush()
@@ -160,5 +173,10 @@ def write(line):
 if __name__ == "__main__":
     if os.environ.get("CELERY_BROKER_URL") == "files://":
         import workshop.files  # noqa: F401
+    if os.environ.get("WERKZEUG_RUN_MAIN") != "true":  # only starts the process that serves
+        from workshop.serve import call
+
+        subprocess.call = partial(call, interrupted=0)  # a Ctrl-C leaves no process behind
+    werkzeug.serving.run_simple = serve
     observe(Timeline(write))
     main()

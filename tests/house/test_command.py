@@ -457,6 +457,7 @@ def test_with_the_network_cut_off_what_goes_on_until_ctrl_c_does(room, typed, up
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
         printed += process.stdout.read()
+        assert not end.finished.is_set(), "something goes on after Ctrl-C"
         end.cancel()
     assert up in printed
     assert process.returncode in statuses, printed
