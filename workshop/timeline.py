@@ -28,8 +28,7 @@ import time
 from functools import partial
 from http import HTTPStatus
 
-import werkzeug.serving
-from flask.cli import main
+import flask.cli
 from werkzeug.serving import WSGIRequestHandler, run_simple
 
 TICK = 1.0  # seconds: so often a line shows that time passes
@@ -177,6 +176,6 @@ if __name__ == "__main__":
         from workshop.serve import call
 
         subprocess.call = partial(call, interrupted=0)  # a Ctrl-C leaves no process behind
-    werkzeug.serving.run_simple = serve
+    flask.cli.run_simple = serve
     observe(Timeline(write))
-    main()
+    flask.cli.main()
