@@ -141,13 +141,18 @@ def _set_up(groups):
     started = time.monotonic()
     _say("Setting up, once:")
     stamp = _stamp() or _make()
+    _keep(stamp)  # what is made is made, also if pip then finds no network
     _install(groups)
     stamp["groups"].update(dict.fromkeys(groups, _pins()))
+    _keep(stamp)
+    importlib.invalidate_caches()  # so that this very process can import what is new
+    _say(f"Ready in {time.monotonic() - started:.0f} s.")
+
+
+def _keep(stamp):
     whole = STAMP.with_suffix(".new")
     whole.write_text(json.dumps(stamp), encoding="utf-8")
     whole.replace(STAMP)
-    importlib.invalidate_caches()  # so that this very process can import what is new
-    _say(f"Ready in {time.monotonic() - started:.0f} s.")
 
 
 def _make():

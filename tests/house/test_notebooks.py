@@ -1,6 +1,6 @@
 """The notebooks run, fail when they are spoilt, leave nothing behind, and match their pictures."""
 
-import functools
+import ast
 import html
 import json
 import re
@@ -351,15 +351,26 @@ SPOILT = {
 }
 
 
-@functools.cache
-def before_each_cell(room):
-    """What is named before each cell of a notebook when it is run as it is, by the cell's id."""
-    names, before = {}, {}
-    for cell in code_cells(room):
-        before[cell.id] = dict(names)
-        if cell.id == "try":
-            return before
-        exec(cell.source, names)
+def given(cells):
+    """The names that each of these cells gives to what it makes, and those that it uses."""
+    made, used = set(), set()
+    for node in ast.walk(ast.parse("\n".join(cell.source for cell in cells))):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else made).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            made.add(node.name)
+        elif isinstance(node, ast.alias):
+            made.add(node.asname or node.name)
+    return made, used
+
+
+def needed(before, after):
+    """The cells among those before that make something which those after, or such a cell, use."""
+    chosen = []
+    for cell in reversed(before):
+        if given([cell])[0] & given([*chosen, *after])[1]:
+            chosen.insert(0, cell)
+    return chosen
 
 
 @pytest.fixture
@@ -377,9 +388,12 @@ def test_a_spoilt_notebook_fails_its_own_assertions(room, old, new, objects, sma
     cells = code_cells(room)
     (spoilt,) = [cell for cell in cells if old in cell.source]
     assert spoilt.source.count(old) == 1
-    names = dict(before_each_cell(room)[spoilt.id])
+    first, last = cells.index(spoilt), [cell.id for cell in cells].index(objects)
+    names = {}
+    for cell in needed(cells[:first], cells[first : last + 1]):
+        exec(cell.source, names)
     monkeypatch.setattr("watching.LIMIT", 3)
-    for cell in cells[cells.index(spoilt) :]:
+    for cell in cells[first:]:
         try:
             exec(cell.source.replace(old, new), names)
         except AssertionError:
