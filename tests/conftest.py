@@ -90,11 +90,11 @@ def pytest_runtest_makereport(item, call):
 
 
 # What these have in common takes long to make: figures, a clone that is set up, built slides that a
-# browser has looked at, a kernel, replayed lessons. So `pytest -n` gives each group to one process.
-# (xdist's own groups, 3.8, do not work with pytest 9.2.)
+# browser has looked at, a kernel, replayed lessons, the collected checks of a step. So `pytest -n`
+# gives each group to one process. (xdist's own groups, 3.8, do not work with pytest 9.2.)
 TOGETHER = re.compile(
-    "tests/house/test_(bench|setup|slides|lessons.py::test_quoted_commands"
-    "|notebooks.py::test_a_(notebook_runs|spoilt))"
+    r"tests/house/test_(bench|setup|slides|lessons.py::test_quoted_commands"
+    r"|notebooks.py::test_a_(notebook_runs|spoilt)|mistakes.py::test_a_\w+_answer\w*\[(?P<step>\d\d))"
 )
 
 
@@ -105,6 +105,6 @@ def pytest_xdist_make_scheduler(config, log):
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             together = TOGETHER.match(nodeid)
-            return together[0] if together else nodeid
+            return (together["step"] or together[0]) if together else nodeid
 
     return Scheduling(config, log)
