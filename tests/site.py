@@ -358,7 +358,7 @@ class Site:
         raise Broken(
             f"{number} requests were accepted, and the view was called {len(calls)} times.",
             "Work that was accepted has not begun, though there was time.",
-            "Is the thread started? Is the view called in it?",
+            "Is the thread started? Is the view called in it?" + self.last_words(),
             None if self._targets else "never-started",
         )
 

@@ -12,7 +12,8 @@ import os
 import re
 import time
 
-from workshop.progress import content, is_green
+from workshop.checks import Verdict
+from workshop.progress import content, fingerprint, is_green, remember
 from workshop.steps import STEPS
 
 NAME = re.compile(r"app\.(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(?:_\d{3})?)\.(.+)\.py")
@@ -32,6 +33,8 @@ def catch_up(step):
     """
     earlier = [other for other in STEPS if other.number < step.number and not is_green(other)]
     kept_now = replace({s: s.solution for s in earlier}, f"catch-up-{step.number}")
+    for other in earlier:
+        remember(other, Verdict(), fingerprint(other))  # a solution is green
     return earlier, kept_now
 
 

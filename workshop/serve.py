@@ -16,7 +16,7 @@ from workshop.arguments import step_argument
 from workshop.progress import CACHE
 from workshop.screen import WINDOWS, console
 from workshop.steps import TOP, shown
-from workshop.worker import worker
+from workshop.worker import PATIENCE, worker
 
 
 @click.command()
@@ -44,7 +44,9 @@ def run(step, port, solutions):
     if step.needs:
         environment = celery_environment()
         with worker(app.parent, environment):
-            return call(flask, interrupted=0, env=environment)
+            status = call(flask, interrupted=0, env=environment)
+            console.print(f"The worker finishes what it has begun, in {PATIENCE} seconds at most.")
+        return status
     if not WINDOWS:
         os.chdir(TOP)
         os.execv(sys.executable, flask)

@@ -61,11 +61,11 @@ BAD = {
     ),
     "loop without end": (
         at_import("sum(range(10**13))"),  # and nobody else gets the interpreter
-        r"\S+app\.py was still busy after 3 seconds, at line 13\.",
+        r"\S+app\.py was still busy after 2 seconds, at line 13\.",
     ),
     "deadlock": (
         at_import("lock = threading.Lock(); lock.acquire(); lock.acquire()"),
-        r"\S+app\.py was still busy after 3 seconds, at line 13\.",
+        r"\S+app\.py was still busy after 2 seconds, at line 13\.",
     ),
     "thread without end": (
         at_import(
@@ -111,8 +111,8 @@ def command(*arguments):
 
 @pytest.mark.parametrize(("content", "sentence"), BAD.values(), ids=BAD)
 def test_a_bad_app_gets_one_clear_sentence(content, sentence, tmp_path, monkeypatch):
-    if "busy after 3 seconds" in sentence:
-        monkeypatch.setattr("workshop.checks.STUCK", 3)
+    if "busy after 2 seconds" in sentence:
+        monkeypatch.setattr("workshop.checks.STUCK", 2)
     room = tmp_path / STEP.room
     room.mkdir()
     if content is not None:

@@ -324,7 +324,7 @@ from workshop.checks import Verdict
 from workshop.progress import fingerprint, remember
 from workshop.steps import STEPS
 for step in STEPS:
-    if step.number != 6:
+    if step.number != 2:
         remember(step, Verdict(), fingerprint(step))
 """
 
@@ -423,7 +423,6 @@ def test_with_the_network_cut_off_all_goes_on(room):
     for typed, status in (
         ("", 0),
         ("check 2", 1),
-        ("check 2 --solutions", 0),
         ("check 7 --solutions", 0),
         ("hint 2", 0),
         ("compare 2 --spoil", 0),

@@ -252,7 +252,7 @@ def test_an_unknown_task_is_404(site, task_id):
         raise Broken(
             seen,
             "A client whose task was never there, or is forgotten, waits for it for ever.",
-            "tasks can tell a running task from an unknown one: only the first has a record.",
+            "Only a task that was accepted has a record. abort(404) where there is none.",
             "unknown-is-202",
         )
     if answer.status_code == 200:
@@ -693,7 +693,7 @@ def test_the_answer_can_be_read_again(site):
         raise Broken(
             "The first who asked was answered 200, the second 404.",
             "Networks lose answers, and people reload. Then the answer is gone for good.",
-            "Do not take the record out of tasks when it is read. Step 5 is about its end.",
+            "Do not take the record out when it is read. Step 5 is about its end.",
             "gone-once-read",
         )
     if answers[0][0] == answers[1][0] and answers[0][2] and not answers[1][2]:

@@ -7,6 +7,9 @@ NOTE = """            tasks.backend.store_result(task_id, None, "ACCEPTED")  # i
 SEND = '            work.apply_async(message, task_id=task_id, shadow=name, argsrepr="…")\n'
 LATE = "    task_acks_late=True,  # the broker keeps a task until it is done\n"
 LOST = "    task_reject_on_worker_lost=True,  # then another worker does it\n"
+PREFETCH = (
+    "    worker_prefetch_multiplier=1,  # a worker that is busy leaves the rest to the others\n"
+)
 JSON = '    accept_content=["json"],  # never pickle: to read a pickle is to run what is in it\n'
 EXPIRES = '    result_expires=app.config["KEEP_SECONDS"],\n'
 WAIT = '    result_expires=app.config["WAIT_SECONDS"],\n'
@@ -72,7 +75,7 @@ MISTAKES = {
             ),
             ("import sys\n", "import sys\nimport threading\n"),
         ),
-        "work_is_sent_to_the_broker all_that_travels_is_json "
+        "work_is_sent_to_the_broker all_that_travels_is_json what_waits_is_202 "
         "a_task_that_dies_is_finished the_worker_has_only_the_message "
         "any_web_process_can_say two_views_of_one_name what_is_not_json_stays_behind "
         "a_task_may_end_before_it_is_noted "
@@ -183,6 +186,7 @@ MISTAKES = {
         "a_task_whose_worker_dies_is_done_by_another "
         "a_worker_that_is_told_to_end_leaves_its_task",
     ),
+    "takes-more-than-it-does": Mistake(((PREFETCH, ""),), "a_busy_worker_leaves_the_rest"),
     "lost-with-its-worker": Mistake(((LOST, ""),), "a_task_whose_worker_dies_is_done_by_another"),
     "taken-for-the-views-own": Mistake(
         ((TOLD, ""),), "a_worker_that_is_told_to_end_leaves_its_task"
@@ -201,6 +205,10 @@ MISTAKES = {
     "failure-is-running": Mistake(((FAILURE, ""),), "what_celery_gives_up_is_500"),
     "any-length": Mistake(((MAX, ""), (LENGTH, "")), "a_body_that_is_too_long_is_refused"),
     "worker-takes-any-length": Mistake(((LENGTH, ""),), "a_body_that_is_too_long_is_refused"),
+    "any-error-is-busy": Mistake(
+        ((UNREACHABLE, "unreachable = Exception\n"), ("only_json(vars(g))", "dict(vars(g))")),
+        "what_is_not_json_stays_behind",
+    ),
     "unreachable-is-500": Mistake(
         ((UNREACHABLE, "unreachable = ()\n"),), "an_unreachable_broker_is_503"
     ),

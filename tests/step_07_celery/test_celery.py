@@ -152,7 +152,10 @@ def test_what_waits_is_202(site):
     hold(site)
     work = site.work()
     location = site.location(site.expect_202(site.ask(work.url), f"GET {work.url}"))
-    for seconds, ago in (0, "a moment"), (LONG, "three hours"):
+    for seconds, ago, name in (
+        (0, "a moment", "pending-is-404"),
+        (LONG, "three hours", "note-expires"),
+    ):
         site.clock.advance(seconds)
         expect(
             status(site, location) == 202,
@@ -160,14 +163,77 @@ def test_what_waits_is_202(site):
             f"answered {status(site, location)}.",
             "To Celery, what it has not begun and what it has never heard of are the same: PENDING."
             if not seconds
-            else "The note that it was accepted was forgotten after five minutes, as if it were an "
-            "answer.",
-            "Note in the result store that there is such a task, before it is sent."
+            else "The note that it was accepted was forgotten before a worker came to it.",
+            "Note in the result store that there is such a task, before it is sent, and in a state "
+            "that has a name of your own."
             if not seconds
             else "result_expires counts from the moment of writing, and is one number for a Celery "
             "app. Two apps can have two.",
-            "pending-is-404" if not seconds else "note-expires",
+            name if status(site, location) == 404 else None,
         )
+    site.broker.deliver(message(site))
+    site.call(work)
+    expect(
+        status(site, location) == 202,
+        f"A worker has begun the task, and its address answered {status(site, location)}.",
+        "What is neither finished nor unknown is under way, whatever Celery calls it.",
+        "Which states does the status resource answer with 202?",
+    )
+
+
+def test_a_busy_worker_leaves_the_rest(site):
+    """A worker takes no more messages than it does tasks: the rest is for others."""
+    settings = celery(site).conf
+    each = settings.worker_prefetch_multiplier
+    expect(
+        each == 1 or settings.get("worker_disable_prefetch"),
+        f"A worker that does two tasks at a time takes {f'{2 * each}' if each else 'all'} messages "
+        "at once.",
+        "What it has taken waits behind what it does, though others may have time. If it is told "
+        "to end, or killed, that is late, or lost.",
+        "worker_prefetch_multiplier is how many messages for each task at a time.",
+        "takes-more-than-it-does",
+    )
+
+
+# An answer that is the same for everybody is no news of a task.
+from tests.step_04_status.test_status import test_an_unknown_task_is_404  # noqa: E402, F401
+
+
+def test_what_celery_gives_up_is_500(site):
+    """A message that no request has made starts no work; its address is 500, or 404."""
+    celery(site)
+    work = site.work()
+    location = done(site, work)
+    whole = message(site).payload
+    calls = len(work.calls)
+    broken = [dict(whole, body=encoded([[], {}, {}]))]
+    broken.append(dict(whole, body=encoded([[None] * 5, {}, {}])))
+    broken.append(dict(whole, headers={**whole["headers"], "task": "os.system"}))
+    for number, payload in enumerate(broken):
+        task_id = f"{number:032x}"
+        payload["headers"] = {**payload["headers"], "id": task_id}
+        deliver(site, payload)
+        answer = site.ask(f"{location.rpartition('/')[0]}/{task_id}")
+        expect(
+            len(work.calls) == calls and not site.clock.sleeps,
+            "A message with other fields than a request's was put into the broker, and a view was "
+            "called for it.",
+            "Whoever can write to the broker can have your views do what no request could.",
+            "What does the task do with arguments that are not as they should be?",
+        )
+        expect(
+            answer.status_code in (404, 500),
+            "A task failed before it came to its view: its message was broken. Its address "
+            f"answered {answer.status}.{site.last_words()}",
+            "It is over, and there is no answer. A client that waits has to be told.",
+            "Celery says FAILURE of it, and has an exception where the answer would be.",
+            "failure-is-running" if answer.status_code == 202 else None,
+        )
+
+
+def encoded(body):
+    return base64.b64encode(json.dumps(body).encode()).decode()
 
 
 # The earlier promises. They come after these, which say what Celery lacks to keep them.
@@ -305,10 +371,11 @@ def test_what_is_not_json_stays_behind(site):
     work = site.work(lambda: [g.get("user"), g.get("roles"), "lock" in g, "loop" in g])
     work.release()
     answer = site.ask(work.url)
+    site.expect_not_busy(answer, f"GET {work.url}")
     expect(
         answer.status_code == 202,
-        "A before_request function put a lock on g, and what refers to itself. The request was "
-        f"answered {answer.status}.{site.last_words()}",
+        "A before_request function put a lock on g, a list that has itself in it, and "
+        f"{looks_special}. The request was answered {answer.status}.{site.last_words()}",
         "Hooks put all kinds of things there, database connections above all.",
         "Take along what JSON can hold, and leave the rest.",
         "not-json-is-500" if answer.status_code == 500 else None,
@@ -488,42 +555,6 @@ def test_a_worker_that_is_told_to_end_leaves_its_task(site, monkeypatch):
     )
 
 
-def test_what_celery_gives_up_is_500(site):
-    """A message that no request has made starts no work; its address is 500, or 404."""
-    celery(site)
-    work = site.work()
-    location = done(site, work)
-    whole = message(site).payload
-    calls = len(work.calls)
-    broken = [dict(whole, body=encoded([[], {}, {}]))]
-    broken.append(dict(whole, body=encoded([[None] * 5, {}, {}])))
-    broken.append(dict(whole, headers={**whole["headers"], "task": "os.system"}))
-    for number, payload in enumerate(broken):
-        task_id = f"{number:032x}"
-        payload["headers"] = {**payload["headers"], "id": task_id}
-        deliver(site, payload)
-        answer = site.ask(f"{location.rpartition('/')[0]}/{task_id}")
-        expect(
-            len(work.calls) == calls and not site.clock.sleeps,
-            "A message with other fields than a request's was put into the broker, and a view was "
-            "called for it.",
-            "Whoever can write to the broker can have your views do what no request could.",
-            "What does the task do with arguments that are not as they should be?",
-        )
-        expect(
-            answer.status_code in (404, 500),
-            "A task failed before it came to its view: its message was broken. Its address "
-            f"answered {answer.status}.{site.last_words()}",
-            "It is over, and there is no answer. A client that waits has to be told.",
-            "Celery says FAILURE of it, and has an exception where the answer would be.",
-            "failure-is-running" if answer.status_code == 202 else None,
-        )
-
-
-def encoded(body):
-    return base64.b64encode(json.dumps(body).encode()).decode()
-
-
 def test_a_body_that_is_too_long_is_refused(site):
     """A body longer than app.config["MAX_CONTENT_LENGTH"] is 413, and in a message refused."""
     celery(site)
@@ -602,7 +633,7 @@ def test_an_unreachable_broker_is_503(site, what):
 SECRETS = "open sesame", "what the client wrote", "what the view answered"
 
 
-def test_the_log_has_no_secrets(site, caplog):
+def test_the_log_has_no_secrets(site, caplog, capsys):
     """No header, body or answer of a request is in the log, nor in what monitors are sent."""
     celery(site)
     caplog.set_level(logging.INFO)
@@ -612,25 +643,32 @@ def test_the_log_has_no_secrets(site, caplog):
     work.release()
     site.left(site.call(work))
     site.quiet()
-    text, headers = site.printed(), json.dumps(message(site).headers)
-    if "succeeded in" not in text:
-        return  # it does not log that at all
+    headers = json.dumps(message(site).headers)
+    text = "".join(capsys.readouterr()) + caplog.text
     found = [each for each in SECRETS if is_in(each, text)]
+    returned = [line for line in text.splitlines() if "succeeded in" in line]
+    if any(is_in(each, line) for each in found for line in returned):
+        raise Broken(
+            f"The worker's log has {described_value(found[0])} in it.",
+            "Celery logs the beginning of what a task returns. Logs are read by many, and kept for "
+            "long.",
+            "resultrepr_maxsize is how many characters of it: @celery.task(resultrepr_maxsize=10). "
+            "Let the status come first.",
+            "answer-in-the-log",
+        )
     expect(
         not found,
         f"The worker's log has {described_value(found and found[0])} in it.",
-        "Celery logs the beginning of what a task returns. Logs are read by many, and kept for "
-        "long.",
-        "resultrepr_maxsize is how many characters of it: @celery.task(resultrepr_maxsize=10). Let "
-        "the status come first.",
-        "answer-in-the-log",
+        "Logs are read by many, and kept for long.",
+        "What a task prints goes there as well. Does it print or log what it was given?",
     )
     found = [each for each in SECRETS if is_in(each, headers)]
     expect(
         not found,
         f"The message's headers have {described_value(found and found[0])} in them.",
         "Celery puts the arguments there once more, as text, for logs and monitors.",
-        'apply_async(…, argsrepr="…") puts what you say there instead.',
+        'apply_async(…, argsrepr="…") puts what you say there instead; kwargsrepr="…" does so for '
+        "kwargs.",
         "arguments-in-the-headers",
     )
 
