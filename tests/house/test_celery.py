@@ -83,6 +83,13 @@ class Redis:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
+    @contextlib.contextmanager
+    def silent(self):
+        """It takes connections, and answers nobody."""
+        self._process.send_signal(signal.SIGSTOP)
+        yield
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self):
         self._process.kill()
         self._process.wait()
@@ -331,6 +338,9 @@ def test_while_redis_is_away_clients_are_told_and_nothing_is_lost(over_redis, re
     for _ in held:  # its hands are full: it is not about to take a message, which would be lost
         gate.next()
     waiting = [site.accepted(f"/quick/{n}", f"body {n}".encode()) for n in range(10)]
+    with redis.silent():
+        told = [site.web.ask("POST", "/quick/late"), site.web.ask("GET", waiting[0])]
+    assert [status for status, _, _ in told] == [503, 503]
     redis.stop()
     gate.open()  # the worker is done, and cannot say so
     told, back = [], time.monotonic() + DOWN
