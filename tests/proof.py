@@ -33,7 +33,8 @@ test-command = '''"{python}" -m pytest -x -q --disable-plugin-autoload --solutio
 distributor.name = "local"
 """
 HOUSE = "tests/house/test_"
-MORE = {
+ENDS = f"{HOUSE}steps.py::test_the_end_of_the_process_waits_for_no_task"
+MORE = {step.room: f"{ENDS}[{step.room}]" for step in STEPS[1:5]} | {
     "06_limits": f"{HOUSE}limits.py::test_a_long_sweep_lets_requests_go_first",
     "07_celery": f"{HOUSE}celery.py::test_a_killed_worker_has_its_task_done_by_another "
     f"{HOUSE}celery.py::test_while_redis_is_away_clients_are_told_and_nothing_is_lost",

@@ -109,6 +109,22 @@ def test_a_solution_runs_by_itself(step, monkeypatch):
     assert runs == [{"port": 8000, "debug": True}]
 
 
+ENDS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from app import app
+app.config["WORK_SECONDS"] = 3600
+assert app.test_client().get("/hello").status_code == 202
+"""
+
+
+@pytest.mark.parametrize("step", STEPS[1:5], ids=ids[1:5])
+def test_the_end_of_the_process_waits_for_no_task(step):
+    """That is what a daemon thread is for. In step 6, what was accepted is finished."""
+    command = [sys.executable, "-c", ENDS, solution(step).parent]
+    subprocess.run(command, check=True, timeout=30)
+
+
 def checks_of(step):
     """The checks that a step's app has to pass, its own and the earlier ones that still hold."""
     module = importlib.import_module(f"tests.step_{step.room}.test_{step.slug}")
