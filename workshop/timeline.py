@@ -160,6 +160,7 @@ def still_there(connection):
 
 
 def serve(*args, **kwargs):
+    """Serve as Flask does, which ends at a KeyboardInterrupt."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run_simple(*args, **kwargs)
 

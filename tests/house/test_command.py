@@ -206,6 +206,11 @@ def test_catch_up_makes_what_is_not_green_green_and_leaves_the_rest(room):
     assert (text(room.app(2)), text(room.app(3))) == (OWN, third)
 
 
+def test_after_catch_up_the_step_is_the_one_to_work_on(room):
+    room.says("catch-up 3")
+    assert room.run("check").stdout.startswith("Step 3")
+
+
 def test_undo_with_nothing_to_take_back_says_so(room):
     assert "nothing to take back" in room.says("undo", 2)
 
@@ -356,7 +361,9 @@ def test_help_says_of_each_command_in_a_whole_sentence_what_it_does(room):
 
 
 def test_every_command_that_help_names_is_there(room):
-    listed = re.search(r"^Commands:\n(.*?)\n\n", room.run("--help").stdout, re.DOTALL | re.M)[1]
+    said = room.run("--help").stdout
+    assert re.match(r"Usage: (python3|py) -m workshop ", said)
+    listed = re.search(r"^Commands:\n(.*?)\n\n", said, re.DOTALL | re.MULTILINE)[1]
     names = re.findall(r"^  ([a-z-]+)", listed, re.MULTILINE)
     assert {"watch", "hint", "reset", "catch-up", "compare", "doctor", "run"} <= set(names)
     for name in names:  # in this process, to be quick
@@ -425,6 +432,7 @@ def test_with_the_network_cut_off_all_goes_on(room):
     for typed, status in (
         ("", 0),
         ("check 2", 1),
+        ("check 2 --solutions", 0),
         ("check 7 --solutions", 0),
         ("hint 2", 0),
         ("compare 2 --spoil", 0),

@@ -163,19 +163,17 @@ def test_a_task_that_never_ends_is_given_up(serve, server, signum):
         assert "in held" in served.printed()  # what it hung at
 
 
-CLIENTS = 200
+CLIENTS, REQUESTS = 200, 10  # of each client
 BOUND = 1 + 8 + 8 + 1  # the main thread, the server's, the pool's, the cleaner
 
 
 class Crowd:
     """Clients that send requests at the same time, and fetch the answer to each accepted one.
 
-    requests: of each client; enough: after so many are accepted, the server is told to stop
-    statuses: how often each came; accepted: the names of the tasks; answers: what each came to
+    statuses: how often each came; accepted: the names of the tasks; answers: what each came to.
     """
 
-    def __init__(self, served, requests=10, enough=None):
-        self._requests = requests
+    def __init__(self, served, enough=None):
         self.statuses, self.accepted, self.answers = Counter(), [], {}
         self.enough = threading.Event()  # set when so many are accepted
         self._served, self._number = served, enough
@@ -190,7 +188,7 @@ class Crowd:
 
     def _client(self, client):
         try:
-            for number in range(self._requests):
+            for number in range(REQUESTS):
                 self._ask(f"{client}-{number}")
         except (OSError, http.client.HTTPException):
             assert self._number, "The connection broke off."
@@ -215,12 +213,11 @@ crowded = pytest.mark.parametrize("server", ["gunicorn", "waitress"])
 
 
 @crowded
-def test_a_crowd_is_answered_by_so_many_threads(serve, server, tmp_path, pytestconfig):
-    """With --thorough, 2,000 requests."""
-    served, requests = serve(server), 10 if pytestconfig.getoption("thorough") else 3
-    crowd = Crowd(served, requests)
+def test_a_crowd_is_answered_by_so_many_threads(serve, server, tmp_path):
+    served = serve(server)
+    crowd = Crowd(served)
     assert set(crowd.statuses) == {202, 503}
-    assert crowd.statuses.total() == CLIENTS * requests
+    assert crowd.statuses.total() == CLIENTS * REQUESTS
     assert crowd.answers == {name: (200, f"quick {name}".encode()) for name in crowd.accepted}
     assert done(tmp_path) == Counter(crowd.accepted)
     assert served.ask("GET", f"/threads/{BOUND}")[0] == 200

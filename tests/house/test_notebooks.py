@@ -69,11 +69,9 @@ def test_nothing_of_a_run_is_committed(room):
 
 # Every notebook is run as a reader would: in a kernel, from top to bottom, and then each cell once
 # more, from bottom to top. Before and after, the kernel counts its threads and open ports. To be
-# quick, all run in the same kernel, which forgets all names in between. What starts Celery's
-# workers runs once, and of a step's checks only one runs: that the others tell what a starter lacks
-# is test_steps.py's concern.
+# quick, all run in the same kernel, which forgets all names in between. And of a step's checks only
+# one runs: that the others tell what a starter lacks is test_steps.py's concern.
 
-ONCE = r"^check\(|workers=1"
 ONE_CHECK = "-k 'answers_with_the_path or catch_all_is_asynchronous'"
 COUNT = """
 %reset -f
@@ -105,7 +103,7 @@ def kernel():
 def there_and_back(room, kernel):
     notebook = read(room)
     cells = code_cells(room)
-    again = [cell for cell in reversed(cells) if not re.search(ONCE, cell.source, re.MULTILINE)]
+    again = [cell for cell in reversed(cells) if not cell.source.startswith("check(")]
     nothing_left = new_code_cell("assert left() <= before, left() - before")
     undrawn = new_code_cell(  # drawing takes most of the time
         f"{' = '.join(DRAWING)} = lambda *_, **__: None"
@@ -352,7 +350,7 @@ SPOILT = {
 
 
 def given(cells):
-    """The names that each of these cells gives to what it makes, and those that it uses."""
+    """The names that these cells give to what they make, and those that they use."""
     made, used = set(), set()
     for node in ast.walk(ast.parse("\n".join(cell.source for cell in cells))):
         if isinstance(node, ast.Name):

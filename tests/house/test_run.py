@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from workshop.serve import curls, free_port, request, ways
+from workshop.serve import call, curls, free_port, request, ways
 from workshop.steps import STEPS, TOP
 from workshop.timeline import Timeline
 
@@ -104,6 +104,21 @@ def test_ctrl_c_ends_it_quietly_though_a_task_runs(serve):
     os.killpg(served.process.pid, signal.SIGINT)
     assert served.process.wait(LIMIT) in (0, 130)
     assert "Traceback" not in served.printed
+
+
+@posix
+def test_ctrl_c_before_there_is_a_process_ends_it_all_the_same(monkeypatch):
+    started = []
+
+    class Late(subprocess.Popen):
+        def __init__(self, *args, **options):
+            signal.raise_signal(signal.SIGINT)
+            super().__init__(*args, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Late)
+    assert call([sys.executable, "-c", f"import time; time.sleep({LIMIT})"]) == 130
+    assert started[0].returncode == -signal.SIGTERM
 
 
 APP = """

@@ -217,6 +217,7 @@ def test_from_a_folder_no_network_is_asked(tmp_path):
     empty = clone.run(*typed, str(tmp_path / "empty"), **nobody_listens)
     assert empty.returncode == 2
     assert "has no packages for this computer: Python 3." in empty.stderr
+    assert json.loads(clone.stamp.read_text())["groups"] == {}, "the .venv is made, and kept"
 
     done = clone.run(*typed, str(wheels), **nobody_listens)
     assert "Ready in" in done.stderr

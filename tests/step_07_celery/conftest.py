@@ -49,7 +49,7 @@ class CelerySite(Site):
         expect(
             answer.status_code != 503 or self.broker.down,
             f"The broker could be reached, and {what} was answered {answer.status}.",
-            "Something else went wrong in the request, and an except took it for that.",
+            "Something else went wrong in the request, and an except answered 503 for it.",
             "Catch OperationalError and RedisError there, and nothing else. Then any other error "
             "is told with its line.",
             "any-error-is-busy",

@@ -152,23 +152,30 @@ def test_what_waits_is_202(site):
     hold(site)
     work = site.work()
     location = site.location(site.expect_202(site.ask(work.url), f"GET {work.url}"))
-    for seconds, ago, name in (
-        (0, "a moment", "pending-is-404"),
-        (LONG, "three hours", "note-expires"),
+    for seconds, ago, *told, name in (
+        (
+            0,
+            "a moment",
+            "To Celery, what it has not begun and what it has never heard of are one: PENDING.",
+            "Note in the result store that there is such a task, before it is sent, and in a state "
+            "that has a name of your own.",
+            "pending-is-404",
+        ),
+        (
+            LONG,
+            "three hours",
+            "The note that it was accepted was forgotten before a worker came to it.",
+            "result_expires counts from the moment of writing, and is one number for a Celery app. "
+            "Two apps can have two.",
+            "note-expires",
+        ),
     ):
         site.clock.advance(seconds)
         expect(
             status(site, location) == 202,
             f"A task was accepted {ago} ago, and no worker has had time for it. Its address "
             f"answered {status(site, location)}.",
-            "To Celery, what it has not begun and what it has never heard of are the same: PENDING."
-            if not seconds
-            else "The note that it was accepted was forgotten before a worker came to it.",
-            "Note in the result store that there is such a task, before it is sent, and in a state "
-            "that has a name of your own."
-            if not seconds
-            else "result_expires counts from the moment of writing, and is one number for a Celery "
-            "app. Two apps can have two.",
+            *told,
             name if status(site, location) == 404 else None,
         )
     site.broker.deliver(message(site))
@@ -189,14 +196,14 @@ def test_a_busy_worker_leaves_the_rest(site):
         each == 1 or settings.get("worker_disable_prefetch"),
         f"A worker that does two tasks at a time takes {f'{2 * each}' if each else 'all'} messages "
         "at once.",
-        "What it has taken waits behind what it does, though others may have time. If it is told "
-        "to end, or killed, that is late, or lost.",
-        "worker_prefetch_multiplier is how many messages for each task at a time.",
+        "What it has taken and not begun waits for it, though another worker may have time. If it "
+        "is stopped or killed, that comes late, or not at all.",
+        "So many messages for each task at a time is worker_prefetch_multiplier. One is enough.",
         "takes-more-than-it-does",
     )
 
 
-# An answer that is the same for everybody is no news of a task.
+# This one before the next: who answers 202 to everybody has not forgotten FAILURE alone.
 from tests.step_04_status.test_status import test_an_unknown_task_is_404  # noqa: E402, F401
 
 
