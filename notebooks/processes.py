@@ -16,12 +16,12 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 import types
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from werkzeug.serving import make_server
@@ -29,7 +29,14 @@ from werkzeug.serving import make_server
 import watching
 from watching import TOP, WORK_SECONDS, Record, Silent, load
 
-STOP, GO_ON = b"s", b"g"  # what a process reads on its stdin
+sys.path.insert(0, str(TOP))
+from workshop.checks import processes as multiprocessing  # noqa: E402
+
+STOP, GO_ON = "stop", "go on"  # what a process is told
+
+# Where there is fork(), a server that has imported this for all of them forks each process.
+TAKES_LONG = ["flask_restful", "redis", "celery.apps.worker", "celery.backends.base"]
+multiprocessing.set_forkserver_preload(TAKES_LONG)  # those that are installed
 
 
 class Processes(Record):
@@ -43,10 +50,11 @@ class Processes(Record):
 
     def __init__(self, folder, count=1, instead=None, workers=None):
         super().__init__()
-        self._app = [folder, json.dumps(instead or {})]
+        self._app = folder, instead or {}
         self._who = ["process"] * count + ["worker"] * (workers or 0)
         self._broker = None if workers is None else tempfile.TemporaryDirectory()
         self._processes, self._ports, self._readers = {}, {}, []
+        self._connections = {}
         self._closed, self._killed = set(), set()
         self._held = True
         self.statuses = [None] * len(self._who)
@@ -116,53 +124,54 @@ class Processes(Record):
         return messages
 
     def _run(self, n):
-        broker = self._broker.name if self._broker else ""
-        self._processes[n] = subprocess.Popen(
-            [sys.executable, __file__, self._who[n], broker, *self._app],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-        )
+        ours, theirs = multiprocessing.Pipe()
+        given = theirs, self._who[n], self._broker and self._broker.name, *self._app
+        process = multiprocessing.Process(target=begin, args=given, daemon=True)
+        with self._changed:
+            process.start()
+        theirs.close()
+        self._processes[n], self._connections[n] = process, ours
         if not self._held:
-            self._processes[n].stdin.write(GO_ON)
+            ours.send(GO_ON)
 
     def _greet(self, n):
-        """Wait until a process is ready: the first line that it prints is its port."""
-        process = self._processes[n]
-        first = process.stdout.readline()
+        """Wait until a process is ready: the first that it says is its port."""
+        process, connection = self._processes[n], self._connections[n]
+        with contextlib.suppress(EOFError):
+            self._ports[n] = connection.recv()
         self._begin(self._who[n], n + 1)
-        self._readers.append(threading.Thread(target=self._read, args=[n, process]))
+        self._readers.append(threading.Thread(target=self._read, args=[n, process, connection]))
         self._readers[-1].start()
-        assert first, "A process did not start."
-        self._ports[n] = int(first)
+        assert n in self._ports, "A process did not start."
 
     def _tell(self, command):
-        for process in self._processes.values():
-            with contextlib.suppress(OSError, ValueError):  # it has ended
-                process.stdin.write(command)
-
-    def _read(self, n, process):
-        """Note what a process prints, until it ends."""
-        for line in process.stdout:
-            what, _, rest = line.decode().strip().partition(" ")
-            with self._changed:
-                if what == "closed":
-                    self._closed.add(n)
-                elif what == "started":
-                    self._begin("task", number_in(rest))
-                    self._end_of("queue", number_in(rest))
-                elif what == "finished":
-                    self._end_of("task", number_in(rest))
-                self._note()
-        status = process.wait()
-        process.stdin.close()
-        process.stdout.close()
         with self._changed:
+            for connection in self._connections.values():
+                with contextlib.suppress(OSError):  # it has ended
+                    connection.send(command)
+
+    def _read(self, n, process, connection):
+        """Note what a process says, until it ends."""
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                what, _, rest = connection.recv().partition(" ")
+                with self._changed:
+                    if what == "closed":
+                        self._closed.add(n)
+                    elif what == "started":
+                        self._begin("task", number_in(rest))
+                        self._end_of("queue", number_in(rest))
+                    elif what == "finished":
+                        self._end_of("task", number_in(rest))
+                    self._note()
+        wait([process.sentinel])
+        with self._changed:  # a start() meanwhile would take the exit status away
+            process.join()
+            connection.close()
+            status = self.statuses[n] = process.exitcode
             note = "killed" if n in self._killed else f"exit status {'not ' if status else ''}0"
             self._end_of(self._who[n], n + 1, note)
             self._closed.add(n)
-            self.statuses[n] = status
             self._note()
 
     def _end_of(self, who, number, note=""):
@@ -190,10 +199,9 @@ class Processes(Record):
             process.kill()  # if it has not ended yet
         for reader in self._readers:
             reader.join()
-        for process in self._processes.values():
-            process.wait()  # also if nobody has read what it printed
-            process.stdin.close()
-            process.stdout.close()
+        for n, process in self._processes.items():
+            process.join()  # also if nobody has read what it said
+            self._connections[n].close()
         for span in self.spans:
             if not span.end:
                 self._end(span, "lost")
@@ -206,59 +214,58 @@ def number_in(path):
     return int(path.strip("/"))
 
 
-def begin(who, broker, folder, instead):
-    """What one of the processes does."""
+def begin(connection, who, broker, folder, instead):
+    """What one of the processes does. It says its port first, and then what happens."""
+    with open(os.devnull, "wb") as nowhere:  # what it prints is not for the notebook
+        for number in 1, 2:
+            os.dup2(nowhere.fileno(), number)
     if broker:
-        sys.path.insert(0, str(TOP))
         from workshop import files
 
         os.environ.update(files.environment(broker))
 
-    go_on = threading.Event()
+    go_on, saying = threading.Event(), threading.Lock()
+
+    def say(what):
+        with saying:
+            connection.send(what)
 
     def held_sleep(seconds):
         go_on.wait()
         time.sleep(seconds)
 
     def obey():
-        while command := os.read(0, 1):
-            if command == GO_ON:
-                go_on.set()
-            else:
-                signal.raise_signal(signal.SIGTERM)  # the same as kill, and on Windows as well
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                if connection.recv() == GO_ON:
+                    go_on.set()
+                else:
+                    signal.raise_signal(signal.SIGTERM)  # the same as kill, and on Windows as well
         os._exit(1)  # the notebook is gone
 
     module = load(TOP / folder / "app.py", instead)
     module.time = types.SimpleNamespace(**{**vars(time), "sleep": held_sleep})
-    module.print = tell
+    module.print = say
     module.app.config["WORK_SECONDS"] = WORK_SECONDS
     threading.Thread(target=obey, daemon=True).start()
-    work(module) if who == "worker" else serve(module)
+    (work if who == "worker" else serve)(module, say)
 
 
-def serve(module):
+def serve(module, say):
     """Serve the app in the main thread, as Flask does."""
     server = make_server("127.0.0.1", 0, module.app, threaded=True, request_handler=Silent)
-    tell(server.port)
+    say(server.port)
     server.serve_forever()
-    tell("closed")
+    say("closed")
 
 
-def work(module):
+def work(module, say):
     """Be one of Celery's workers, which does one task after the other in its main thread."""
     if not hasattr(module, "celery"):  # a starter: nobody sends anything yet
-        tell(0)
+        say(0)
         threading.Event().wait()
     from celery.signals import worker_ready
 
-    worker_ready.connect(lambda **_: tell(0), weak=False)
+    worker_ready.connect(lambda **_: say(0), weak=False)
     without = dict.fromkeys(["without_gossip", "without_mingle", "without_heartbeat"], True)
     module.celery.Worker(pool="solo", quiet=True, loglevel="CRITICAL", **without).start()
-
-
-def tell(line):
-    os.write(1, f"{line}\n".encode())  # print() may let another thread's line into its own
-
-
-if __name__ == "__main__":
-    begin(*sys.argv[1:4], json.loads(sys.argv[4]))

@@ -12,7 +12,8 @@ from jupyter_core.utils import run_sync
 
 from notebooks import pictures
 from notebooks.pictures import nbformat
-from workshop import opening, setup
+from tests.house import forked  # noqa: F401
+from workshop import checks, opening, setup
 from workshop.steps import STEPS
 
 PATHS = {path.stem: path for path in pictures.notebooks()}
@@ -75,6 +76,7 @@ def test_nothing_of_a_run_is_committed(room):
 ONE_CHECK = "-k 'answers_with_the_path or catch_all_is_asynchronous'"
 COUNT = """
 %reset -f
+__spec__ = None  # as before: multiprocessing looks for it
 import psutil, threading
 
 
@@ -374,6 +376,7 @@ def needed(before, after):
 @pytest.fixture
 def small(monkeypatch):
     """A notebook's work is short, and it draws nothing."""
+    checks.start_server()  # here, where it finds what tests.house.forked has it import
     monkeypatch.chdir(pictures.HERE)
     monkeypatch.syspath_prepend(pictures.HERE)
     monkeypatch.setattr("watching.WORK_SECONDS", 0.02)
