@@ -11,11 +11,11 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
-from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import flask
 import flask_restful
+import pytest
 
 from tests.clock import Clock
 from tests.contexts import without_context
@@ -602,7 +602,8 @@ class Site:
                 thread.run = lambda: (may_begin.wait(), run())
             start(thread)
 
-        with patch.object(threading.Thread, "start", start_but_wait):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start_but_wait)
             try:
                 yield
             finally:

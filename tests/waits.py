@@ -8,9 +8,9 @@ import inspect
 import queue
 import threading
 import types
-from contextlib import ExitStack
 from typing import NamedTuple
-from unittest.mock import patch
+
+import pytest
 
 WAITING = [
     (kind, name, list(inspect.signature(getattr(kind, name)).parameters)[1:])
@@ -39,11 +39,10 @@ class Waits:
     def __init__(self, happenings):
         self.by_thread, self.for_locks = {}, {}
         self.happenings = happenings
-        self._patches = ExitStack()
+        patches = pytest.MonkeyPatch()
         for kind, name, parameters in WAITING:
-            noting = self._noting(getattr(kind, name), parameters)
-            self._patches.enter_context(patch.object(kind, name, noting))
-        self.close = self._patches.close
+            patches.setattr(kind, name, self._noting(getattr(kind, name), parameters))
+        self.close = patches.undo
 
     def _noting(self, wait, parameters):
         def noting_wait(what, *args, **kwargs):

@@ -24,7 +24,7 @@ STUCK = 12  # seconds in one check; each wait in a check gives up before
 SERVED = "forkserver" in multiprocessing.get_all_start_methods()
 SERVED = SERVED and len(os.fsencode(tempfile.gettempdir())) < 64
 processes = multiprocessing.get_context("forkserver" if SERVED else "spawn")
-IMPORTED = "pytest _pytest.junitxml _pytest.unittest doctest unittest.mock tomllib"
+IMPORTED = "pytest _pytest.junitxml _pytest.unittest doctest tomllib"
 IMPORTED += " flask_restful werkzeug.serving werkzeug.test concurrent.futures.thread"
 processes.set_forkserver_preload(IMPORTED.split())
 

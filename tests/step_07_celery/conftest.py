@@ -17,14 +17,16 @@ CELERYS_OWN = set(FINALIZERS)
 def tasks_of_its_own(made=True):
     """Let the Celery apps that are made here have their own tasks, and no earlier module's.
 
-    made: whether Celery makes those tasks now, which otherwise their first use does.
+    made: whether Celery makes those tasks now, which otherwise their first use does. An app that
+    only keeps results has none, and Celery's own take long to make.
     """
     FINALIZERS.intersection_update(CELERYS_OWN)
+    earlier = set(celery._state._get_active_apps())
     yield
+    apps = set(celery._state._get_active_apps()) - earlier
     if made:
-        for app in celery._state._get_active_apps():
+        for app in [app for app in apps if app.finalized or app._pending] or apps:
             app.finalize(auto=True)
-    FINALIZERS.intersection_update(CELERYS_OWN)
 
 
 class CelerySite(Site):
