@@ -137,7 +137,8 @@ class Processes(Record):
     def _greet(self, n):
         """Wait until a process is ready: the first that it says is its port."""
         process, connection = self._processes[n], self._connections[n]
-        with contextlib.suppress(EOFError):
+        self._ports.pop(n, None)  # that of the one that was killed
+        with contextlib.suppress(EOFError, OSError):
             self._ports[n] = connection.recv()
         self._begin(self._who[n], n + 1)
         self._readers.append(threading.Thread(target=self._read, args=[n, process, connection]))
@@ -224,7 +225,7 @@ def begin(connection, who, broker, folder, instead):
 
         os.environ.update(files.environment(broker))
 
-    go_on, saying = threading.Event(), threading.Lock()
+    go_on, saying = threading.Event(), threading.RLock()  # a signal's handler may say something
 
     def say(what):
         with saying:
