@@ -35,6 +35,7 @@ def serve_until_stopped(folder, signum, count, config):
     app = module.app
     app.config.update(config)
     released, entered, left = threading.Event(), threading.Event(), threading.Event()
+    serving = threading.Event()
     if callable(handler := signal.getsignal(signum)):
 
         def noting_handler(signum, frame):
@@ -61,6 +62,7 @@ def serve_until_stopped(folder, signum, count, config):
         return True
 
     def client():
+        serving.wait()  # a signal that came before would find no server to end
         ask = app.test_client()
         for _ in range(count):
             tell("asked", ask.get("/held").status_code)
@@ -72,8 +74,9 @@ def serve_until_stopped(folder, signum, count, config):
             released.set()
 
     server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.service_actions = serving.set  # called in the loop in which it waits for requests
     threading.Thread(target=client, daemon=True).start()
-    server.serve_forever()
+    server.serve_forever(0.01)
 
 
 def send(signum):
