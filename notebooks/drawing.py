@@ -94,7 +94,7 @@ def draw(watch, name, alt, unit=None, until=None, rows=None, to_scale=True):
     to_scale: if not, the picture shows what came after what, and not how long it took
     """
     watch = watch if to_scale else in_order(watch, rows)
-    # "text", as Python 3.12.1 would take a "title" here for the function's name below.
+    # Not "title": Python 3.12.1 would mix it up with the function title() below.
     titles = rows or {who: text for who, (text, _) in ROWS.items()}
     spans = [span for span in watch.spans if row_of(span, watch)[0] in titles]
     start = min(span.begin for span in spans)

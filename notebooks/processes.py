@@ -127,6 +127,7 @@ class Processes(Record):
         ours, theirs = multiprocessing.Pipe()
         given = theirs, self._who[n], self._broker and self._broker.name, *self._app
         process = multiprocessing.Process(target=begin, args=given, daemon=True)
+        vars(sys.modules["__main__"]).setdefault("__spec__", None)  # %reset takes it away
         with self._changed:
             process.start()
         theirs.close()

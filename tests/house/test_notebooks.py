@@ -76,7 +76,6 @@ def test_nothing_of_a_run_is_committed(room):
 ONE_CHECK = "-k 'answers_with_the_path or catch_all_is_asynchronous'"
 COUNT = """
 %reset -f
-__spec__ = None  # as before: multiprocessing looks for it
 import psutil, threading
 
 
@@ -376,7 +375,7 @@ def needed(before, after):
 @pytest.fixture
 def small(monkeypatch):
     """A notebook's work is short, and it draws nothing."""
-    checks.start_server()  # here, where it finds what tests.house.forked has it import
+    checks.start_server()  # from this folder, it finds what tests.house.forked has it import
     monkeypatch.chdir(pictures.HERE)
     monkeypatch.syspath_prepend(pictures.HERE)
     monkeypatch.setattr("watching.WORK_SECONDS", 0.02)

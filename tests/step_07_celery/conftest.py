@@ -17,8 +17,8 @@ CELERYS_OWN = set(FINALIZERS)
 def tasks_of_its_own(made=True):
     """Let the Celery apps that are made here have their own tasks, and no earlier module's.
 
-    made: whether Celery makes those tasks now, which otherwise their first use does. An app that
-    only keeps results has none, and Celery's own take long to make.
+    made: whether Celery makes those tasks now, which otherwise their first use does. An app
+    without tasks, which only keeps results, is left alone: Celery's own take long to make.
     """
     FINALIZERS.intersection_update(CELERYS_OWN)
     earlier = set(celery._state._get_active_apps())
