@@ -95,7 +95,7 @@ def show_map():
             mark, style = ("✓", "green")
         elif step is here:
             mark, style = ("→", "bold")
-        title = f"{step.title:24}{step.minutes:4} min"
+        title = f"{step.title:29}{step.minutes:4} min"
         after = " (after the class)" if step.beyond else ""
         row = f"{mark}  {step.number}  {title}  {shown(step.app.parent)}{after}"
         console.print(row, style=style)

@@ -53,12 +53,12 @@ class Step:
 
 STEPS = (
     Step(1, "blocking", "A slow endpoint", 20),
-    Step(2, "thread", "Answer now, work on", 25),
+    Step(2, "thread", "Answer now, work later", 25),
     Step(3, "request_context", "A request for the task", 35),
-    Step(4, "status", "Where to ask", 40),
-    Step(5, "cleanup", "Forgetting", 35),
-    Step(6, "limits", "Only what it can finish", 40),
-    Step(7, "celery", "In other processes", 50),
+    Step(4, "status", "A status URL", 40),
+    Step(5, "cleanup", "Expiring old responses", 35),
+    Step(6, "limits", "A limit and a clean shutdown", 40),
+    Step(7, "celery", "Workers in other processes", 50),
 )
 
 

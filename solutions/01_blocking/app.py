@@ -13,7 +13,7 @@ api = Api(app)
 class CatchAll(Resource):
     def get(self, path=""):
         print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
         print(f"finished /{path}")
         return f"The answer is: {path}"
 

@@ -1,4 +1,4 @@
-"""A slow endpoint that answers 202 Accepted at once and works on in a thread."""
+"""A slow endpoint that answers 202 Accepted immediately and does its work in a thread."""
 
 import threading
 import time
@@ -13,11 +13,11 @@ api = Api(app)
 
 
 def async_api(view):
-    """Answer 202 Accepted at once, and do the view's work in a thread."""
+    """Answer 202 Accepted immediately, and do the view's work in a thread."""
 
     @wraps(view)
     def accept(*args, **kwargs):
-        # A daemon thread: Ctrl-C need not wait for it.
+        # A daemon thread: Ctrl-C does not wait for it.
         threading.Thread(target=view, args=args, kwargs=kwargs, daemon=True).start()
         return "accepted", 202
 
@@ -28,7 +28,7 @@ class CatchAll(Resource):
     @async_api
     def get(self, path=""):
         print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
         print(f"finished /{path}")
         return f"The answer is: {path}"
 

@@ -1,4 +1,4 @@
-"""A slow endpoint whose work, in its thread, still sees the request."""
+"""A slow endpoint whose work still sees its request, although it runs in another thread."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ api = Api(app)
 
 
 def async_api(view):
-    """Answer 202 Accepted at once, and do the view's work in a thread."""
+    """Answer 202 Accepted immediately, and do the view's work in a thread."""
 
     @wraps(view)
     def accept(*args, **kwargs):
@@ -26,7 +26,7 @@ def async_api(view):
                 vars(g).update(from_hooks)
                 view(*args, **kwargs)
 
-        # A daemon thread: Ctrl-C need not wait for it.
+        # A daemon thread: Ctrl-C does not wait for it.
         threading.Thread(target=task, daemon=True).start()
         return "accepted", 202
 
@@ -36,7 +36,7 @@ def async_api(view):
 def copy_environ():
     """Return the request's WSGI environ with its body in memory.
 
-    The server closes its own wsgi.input once the request is answered.
+    The server closes its own wsgi.input as soon as the request is over.
     """
     body = request.get_data()
     environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
@@ -48,7 +48,7 @@ class CatchAll(Resource):
     @async_api
     def get(self, path=""):
         print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
         print(f"finished /{path}")
         return f"The answer is: {path}"
 

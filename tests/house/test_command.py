@@ -48,7 +48,7 @@ def test_hints_come_one_at_a_time_and_are_those_of_the_lesson(room):
     for title, hint in folded:
         said = room.run("hint 2").stdout
         head, _, said = said.partition("\n\n")
-        assert head == "Step 2, Answer now, work on"
+        assert head == "Step 2, Answer now, work later"
         assert said.startswith(f"{title}\n")
         assert words(hint) == words(said.removeprefix(title).rpartition("(")[0].replace("…", ""))
     assert "That was the last hint" in room.says("hint 2")

@@ -5,7 +5,7 @@ from tests.mistakes import Mistake
 # Lines of the solution.
 IMPORTS = "from flask import Flask, g, request"
 ENVIRON = "        environ = copy_environ()\n"
-FROM_HOOKS = "        from_hooks = dict(vars(g))  # what before_request functions put on g\n"
+FROM_HOOKS = "        from_hooks = dict(vars(g))\n"
 UPDATE = "                vars(g).update(from_hooks)\n"
 TASK = f"""        def task():
             with app.request_context(environ):
@@ -14,7 +14,7 @@ TASK = f"""        def task():
 BODY = "    body = request.get_data()\n"
 COPY = f"""{BODY}    environ = {{**request.environ, "wsgi.input": BytesIO(body), \
 "CONTENT_LENGTH": str(len(body))}}
-    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
     return environ
 """
 

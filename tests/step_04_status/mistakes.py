@@ -2,37 +2,37 @@
 
 from tests.mistakes import Mistake
 
-ID = "task_id = uuid.uuid4().hex  # random: nobody can guess somebody else's"
-RECORD = "        tasks[task_id] = accepted  # before the thread starts, for it may end first\n"
+ID = "task_id = uuid.uuid4().hex"
+RECORD = "        tasks[task_id] = accepted\n"
 START = "        threading.Thread(target=task, daemon=True).start()\n"
 TASK = """\
-            answer = "", 500, {}  # in case the task dies without one
+            response = "", 500, {}
             try:
                 with app.request_context(environ):
                     vars(g).update(from_hooks)
-                    answer = answer_of(view, args, kwargs)
+                    response = response_of(view, args, kwargs)
             finally:
-                tasks[task_id] = answer
+                tasks[task_id] = response
 """
 ONLY_WHEN_ALL_GOES_WELL = (
     TASK,
     """\
             with app.request_context(environ):
                 vars(g).update(from_hooks)
-                tasks[task_id] = answer_of(view, args, kwargs)
+                tasks[task_id] = response_of(view, args, kwargs)
 """,
 )
 MAKE = """\
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has rules of its own
+        if api.owns_endpoint(request.endpoint):
             response = api.output(view)(*args, **kwargs)
         else:
             response = app.make_response(view(*args, **kwargs))
 """
 BYTES = """\
-        response.make_sequence()  # a file or a generator is read here, where it may still fail
+        response.make_sequence()
 """
 CATCH = """\
-    except BaseException as error:  # SystemExit too: a task that died is not running
+    except BaseException as error:
         response = error_response(error)
 """
 KEEP = "    return response.get_data(), response.status, list(response.headers)\n"
@@ -41,14 +41,13 @@ NO_HANDLER = """\
         return app.make_response(app.handle_user_exception(failed))
 """
 LOOK = """\
-        answer = tasks.get(task_id)
-        if answer is None:
+        response = tasks.get(task_id)
+        if response is None:
             abort(404)
 """
-ANSWER = "        return Response(*answer)\n"
+ANSWER = "        return Response(*response)\n"
 POST = """\
     def post(self, task_id):
-        # Without this, CatchAll would take the POST for new work.
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
 
 """
@@ -119,7 +118,7 @@ MISTAKES = {
         (
             (
                 ANSWER,
-                "        if answer[1] == 202:\n"
+                "        if response[1] == 202:\n"
                 '            return {"status": "running"}\n'
                 f"{ANSWER}",
             ),
@@ -131,7 +130,7 @@ MISTAKES = {
         (
             (
                 ANSWER,
-                f'        if answer[1] == 202:\n            return "running", 202\n{ANSWER}',
+                f'        if response[1] == 202:\n            return "running", 202\n{ANSWER}',
             ),
         ),
         "the_202_says_where_to_ask",
@@ -140,8 +139,8 @@ MISTAKES = {
         (
             (
                 ANSWER,
-                '        state = "running" if answer[1] == 202 else "finished"\n'
-                '        return {"status": state, "answer": str(answer[0])}\n',
+                '        state = "running" if response[1] == 202 else "finished"\n'
+                '        return {"status": state, "response": str(response[0])}\n',
             ),
         ),
         f"{PARITY} the_202_says_where_to_ask the_record_is_there_before_the_task_begins "
@@ -155,7 +154,7 @@ MISTAKES = {
     "unknown-is-200": Mistake(
         ((LOOK, LOOK.replace("abort(404)", 'return {"error": "unknown task"}')),), UNKNOWN
     ),
-    "unknown-is-500": Mistake(((LOOK, "        answer = tasks[task_id]\n"),), UNKNOWN),
+    "unknown-is-500": Mistake(((LOOK, "        response = tasks[task_id]\n"),), UNKNOWN),
     "record-made-in-thread": Mistake(
         ((RECORD, ""), (TASK, f"            tasks[task_id] = accepted\n{TASK}")),
         "the_record_is_there_before_the_task_begins",
@@ -169,7 +168,7 @@ MISTAKES = {
             (MAKE + BYTES, "        return view(*args, **kwargs), None, None\n"),
             (
                 ANSWER,
-                "        body, status, headers = answer\n"
+                "        body, status, headers = response\n"
                 "        if status is None:\n"
                 "            return app.make_response(body)\n"
                 f"{ANSWER}",
@@ -194,7 +193,7 @@ MISTAKES = {
         (
             (
                 ANSWER,
-                "        if not answer[0]:\n"
+                "        if not response[0]:\n"
                 '            return Response("accepted", 202, {"Location": request.path})\n'
                 f"{ANSWER}",
             ),
@@ -222,8 +221,8 @@ MISTAKES = {
                 """\
             with app.request_context(environ):
                 vars(g).update(from_hooks)
-                answer = answer_of(view, args, kwargs)
-            tasks[task_id] = answer
+                response = response_of(view, args, kwargs)
+            tasks[task_id] = response
 """,
             ),
         ),
@@ -234,7 +233,7 @@ MISTAKES = {
             (CATCH, f"    except HTTPException as error:\n        return error\n{CATCH}"),
             (
                 ANSWER,
-                f"        if isinstance(answer, Exception):\n            return answer\n{ANSWER}",
+                f"        if isinstance(response, Exception):\n            return response\n{ANSWER}",
             ),
             ("import InternalServerError", "import HTTPException, InternalServerError"),
         ),
@@ -290,7 +289,7 @@ MISTAKES = {
         (
             (
                 ANSWER,
-                f"        if answer[1] != 202:\n            del tasks[task_id]\n{ANSWER}",
+                f"        if response[1] != 202:\n            del tasks[task_id]\n{ANSWER}",
             ),
         ),
         "the_answer_can_be_read_again",
@@ -304,18 +303,18 @@ MISTAKES = {
     ),
     "done-before-the-answer": Mistake(
         (
-            (RECORD, '        record = tasks[task_id] = {"done": False, "answer": None}\n'),
+            (RECORD, '        record = tasks[task_id] = {"done": False, "response": None}\n'),
             (
-                "                tasks[task_id] = answer\n",
+                "                tasks[task_id] = response\n",
                 '                record["done"] = True\n'
-                '                record["answer"] = answer\n',
+                '                record["response"] = response\n',
             ),
             (
                 ANSWER,
                 """\
-        if not answer["done"]:
+        if not response["done"]:
             return Response("", 202, {"Location": url_for("gettaskstatus", task_id=task_id)})
-        return Response(*answer["answer"])
+        return Response(*response["response"])
 """,
             ),
         ),

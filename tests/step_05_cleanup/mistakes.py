@@ -3,7 +3,7 @@
 from tests.mistakes import Mistake
 
 NOTE = "                ended.append((time.monotonic(), task_id))\n"
-NOTE_AT_END = f"                tasks[task_id] = answer\n{NOTE}"
+NOTE_AT_END = f"                tasks[task_id] = response\n{NOTE}"
 HORIZON = 'horizon = time.monotonic() - app.config["KEEP_SECONDS"]'
 TAKE = """        while ended and ended[0][0] < horizon:
             _, task_id = ended.popleft()
@@ -13,10 +13,10 @@ LOOP = """    while not stop_cleaner.wait(app.config["SWEEP_SECONDS"]):
         try:
             clean_old_tasks()
         except Exception:
-            app.logger.exception("A sweep failed; the next one may not")
+            app.logger.exception("A sweep failed; the next one may succeed")
 """
 START = """    global cleaner
-    with starting:  # first requests can come two at a time
+    with starting:
         if cleaner is None and not app.testing:
             cleaner = threading.Thread(target=keep_cleaning, daemon=True)
             cleaner.start()
@@ -222,7 +222,7 @@ MISTAKES = {
         "the_cleaner_survives_an_error",
     ),
     "sweep-error-not-logged": Mistake(
-        (('app.logger.exception("A sweep failed; the next one may not")', "pass"),),
+        (('app.logger.exception("A sweep failed; the next one may succeed")', "pass"),),
         "the_cleaner_survives_an_error",
     ),
     "sleep-cannot-be-ended": Mistake(

@@ -2,22 +2,22 @@
 
 from tests.mistakes import Mistake
 
-ROOM = 'room = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"])\n'
-TAKE = """        if not room.acquire(blocking=False):
+ROOM = 'slots = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"])\n'
+TAKE = """        if not slots.acquire(blocking=False):
             return Response(*busy)
 """
-RECORD = "        tasks[task_id] = accepted  # before the task starts, for it may end first\n"
+RECORD = "        tasks[task_id] = accepted\n"
 SUBMIT = """        try:
             pool.submit(task)
-        except RuntimeError:  # the server is stopping
+        except RuntimeError:
             return Response(*busy)
 """
-RETURN = "                room.release()\n"
-LOG = """            except BaseException:  # a pool does not say what its tasks die of
-                app.logger.exception("A task died after its answer: %s", location)
+RETURN = "                slots.release()\n"
+LOG = """            except BaseException:
+                app.logger.exception("A task failed after its response: %s", location)
 """
 LIMIT = '        faulthandler.dump_traceback_later(app.config["GRACE_SECONDS"], exit=True)\n'
-RAISE = "    raise KeyboardInterrupt  # servers end by it, and Python ends when the pool is done\n"
+RAISE = "    raise KeyboardInterrupt\n"
 STORE = '    response.headers.setdefault("Cache-Control", "no-store")\n'
 SOON = 'soon = {"Retry-After": "1", "Content-Type": "text/plain"}'
 BUSY = 'busy = "busy\\n", 503, soon\n'
@@ -41,7 +41,7 @@ MISTAKES = {
     ),
     "no-limit": Mistake(((TAKE, ""), (RETURN, "")), REFUSING),
     "waits-for-a-place": Mistake(
-        ((TAKE, "        room.acquire()\n"),), f"{REFUSING} no_cache_keeps_what_is_true_for_now"
+        ((TAKE, "        slots.acquire()\n"),), f"{REFUSING} no_cache_keeps_what_is_true_for_now"
     ),
     "place-returned-at-the-start": Mistake(
         ((RETURN, ""), ("        def task():\n", f"        def task():\n    {RETURN[8:]}")),
@@ -89,9 +89,9 @@ MISTAKES = {
         (
             (RETURN, ""),
             (
-                "                    answer = answer_of(view, args, kwargs)\n",
-                "                    answer = answer_of(view, args, kwargs)\n"
-                "                room.release()\n",
+                "                    response = response_of(view, args, kwargs)\n",
+                "                    response = response_of(view, args, kwargs)\n"
+                "                slots.release()\n",
             ),
         ),
         "a_place_is_free_again",

@@ -2,37 +2,37 @@
 
 from tests.mistakes import Mistake
 
-NOTE = """            tasks.backend.store_result(task_id, None, "ACCEPTED")  # it may end at once
+NOTE = """            tasks.backend.store_result(task_id, None, "ACCEPTED")
 """
 SEND = '            work.apply_async(message, task_id=task_id, shadow=name, argsrepr="…")\n'
-LATE = "    task_acks_late=True,  # the broker keeps a task until it is done\n"
-LOST = "    task_reject_on_worker_lost=True,  # then another worker does it\n"
+LATE = "    task_acks_late=True,\n"
+LOST = "    task_reject_on_worker_lost=True,\n"
 PREFETCH = (
-    "    worker_prefetch_multiplier=1,  # a worker that is busy leaves the rest to the others\n"
+    "    worker_prefetch_multiplier=1,\n"
 )
-JSON = '    accept_content=["json"],  # never pickle: to read a pickle is to run what is in it\n'
+JSON = '    accept_content=["json"],\n'
 EXPIRES = '    result_expires=app.config["KEEP_SECONDS"],\n'
 WAIT = '    result_expires=app.config["WAIT_SECONDS"],\n'
 TAKE = "            task = tasks.backend.get_task_meta(task_id)\n"
-PENDING = """        if task["status"] == "PENDING":  # Celery says so of what it has never heard of
+PENDING = """        if task["status"] == "PENDING":
             abort(404)
 """
-FAILURE = """        if task["status"] == "FAILURE":  # not of the view: that is an answer
+FAILURE = """        if task["status"] == "FAILURE":
             abort(500)
 """
 TOLD = (
     "        if terminate_handler_fired():  "
-    "# but this worker was told to end: another one does it\n"
+    "# this worker was told to end: another does the task\n"
     "            raise\n"
 )
 STORE = '    response.headers.setdefault("Cache-Control", "no-store")\n'
-SECRETS = '@celery.task(name="work", resultrepr_maxsize=10)  # or the log would show the answer\n'
+SECRETS = '@celery.task(name="work", resultrepr_maxsize=10)\n'
 ENVIRON = "only_json(request.environ), body,"
 LENGTH = """    if len(body) > app.config["MAX_CONTENT_LENGTH"]:
-        raise ValueError("No web process has accepted such a body.")
+        raise ValueError("No web process accepts a body of this length.")
 """
-MAX = 'app.config["MAX_CONTENT_LENGTH"] = 16 * 2**20  # Flask answers 413 to a longer body\n'
-FINALIZE = "celery.finalize()  # now: if two requests at once made the task, one could fail\n"
+MAX = 'app.config["MAX_CONTENT_LENGTH"] = 16 * 2**20\n'
+FINALIZE = "celery.finalize()\n"
 UNREACHABLE = "unreachable = OperationalError, RedisError\n"
 
 
@@ -113,7 +113,7 @@ MISTAKES = {
             (ENVIRON, "task_id, body,"),
             (SEND, f"            requests[task_id] = dict(request.environ)\n{SEND}"),
             (
-                "        task_id = uuid.uuid4().hex  # random: nobody can guess somebody else's\n",
+                "        task_id = uuid.uuid4().hex\n",
                 "",
             ),
             (
@@ -195,8 +195,7 @@ MISTAKES = {
         (
             (TOLD, ""),
             (
-                "    except BaseException as error:  # SystemExit too: a task that died is not "
-                "running\n",
+                "    except BaseException as error:\n",
                 "    except Exception as error:\n",
             ),
         ),

@@ -39,7 +39,7 @@ def redirect_later(task_id):
 
 
 def async_api(view):
-    """Answer 202 Accepted at once, and do the view's work in a thread."""
+    """Answer 202 Accepted immediately, and do the view's work in a thread."""
 
     @wraps(view)
     def accept(*args, **kwargs):
@@ -53,7 +53,7 @@ def async_api(view):
             try:
                 with app.request_context(environ):
                     vars(g).update(from_hooks)
-                    answers[task_id] = answer_of(view, args, kwargs)
+                    answers[task_id] = response_of(view, args, kwargs)
             finally:
                 answers.setdefault(task_id, (b"", 500, {}))
                 running.discard(task_id)
@@ -67,7 +67,7 @@ def async_api(view):
 def copy_environ():
     """Return the request's WSGI environ with its body in memory.
 
-    The server closes its own wsgi.input once the request is answered.
+    The server closes its own wsgi.input as soon as the request is over.
     """
     body = request.get_data()
     environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
@@ -75,7 +75,7 @@ def copy_environ():
     return environ
 
 
-def answer_of(view, args, kwargs):
+def response_of(view, args, kwargs):
     kind = getattr(app.view_functions[request.endpoint], "view_class", None)
     if kind and issubclass(kind, Resource):
         view = api.output(view)
@@ -101,7 +101,7 @@ class CatchAll(Resource):
     @async_api
     def get(self, path=""):
         print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
         print(f"finished /{path}")
         return f"The answer is: {path}"
 

@@ -13,38 +13,38 @@ from werkzeug.exceptions import InternalServerError, MethodNotAllowed
 
 app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
-app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task can still be asked for
-app.config["SWEEP_SECONDS"] = 60  # the cleaner's rest between two sweeps
+app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is kept
+app.config["SWEEP_SECONDS"] = 60  # how long the cleaner waits between two sweeps
 api = Api(app)
 
-tasks = {}  # task id: what to answer whoever asks now, as body, status, headers
-ended = deque()  # (when, task id) of the finished tasks, the oldest on the left
+tasks = {}  # task id: the response to a poll, as (body, status, headers)
+ended = deque()  # (end time, task id) of each finished task, oldest first
 
 
 def async_api(view):
-    """Answer 202 Accepted at once, and do the view's work in a thread."""
+    """Answer 202 Accepted immediately, and do the view's work in a thread."""
 
     @wraps(view)
     def accept(*args, **kwargs):
         environ = copy_environ()
         from_hooks = dict(vars(g))  # what before_request functions put on g
 
-        task_id = uuid.uuid4().hex  # random: nobody can guess somebody else's
+        task_id = uuid.uuid4().hex  # random: no client can guess another's id
         location = url_for("gettaskstatus", task_id=task_id)
         accepted = "accepted\n", 202, {"Location": location, "Content-Type": "text/plain"}
-        tasks[task_id] = accepted  # before the thread starts, for it may end first
+        tasks[task_id] = accepted  # before the thread starts, because it may end first
 
         def task():
-            answer = "", 500, {}  # in case the task dies without one
+            answer = "", 500, {}  # in case the task fails without one
             try:
                 with app.request_context(environ):
                     vars(g).update(from_hooks)
-                    answer = answer_of(view, args, kwargs)
+                    answer = response_of(view, args, kwargs)
             finally:
                 tasks[task_id] = answer
                 ended.append((time.monotonic(), task_id))
 
-        # A daemon thread: Ctrl-C need not wait for it.
+        # A daemon thread: Ctrl-C does not wait for it.
         threading.Thread(target=task, daemon=True).start()
         return Response(*accepted)
 
@@ -54,7 +54,7 @@ def async_api(view):
 def copy_environ():
     """Return the request's WSGI environ with its body in memory.
 
-    The server closes its own wsgi.input once the request is answered.
+    The server closes its own wsgi.input as soon as the request is over.
     """
     body = request.get_data()
     environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
@@ -62,21 +62,21 @@ def copy_environ():
     return environ
 
 
-def answer_of(view, args, kwargs):
-    """Do the work; return the body, status and headers the blocking endpoint would send."""
+def response_of(view, args, kwargs):
+    """Do the work; return the body, status and headers that the blocking endpoint would send."""
     try:
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has rules of its own
+        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
             response = api.output(view)(*args, **kwargs)
         else:
             response = app.make_response(view(*args, **kwargs))
-        response.make_sequence()  # a file or a generator is read here, where it may still fail
-    except BaseException as error:  # SystemExit too: a task that died is not running
+        response.make_sequence()  # read a file or a generator now, while an error can be caught
+    except BaseException as error:  # even SystemExit ends the task
         response = error_response(error)
     return response.get_data(), response.status, list(response.headers)
 
 
 def error_response(error):
-    """Return what Flask makes of the error; of one that nobody handles, a plain 500."""
+    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
     try:
         return app.make_response(app.handle_user_exception(error))
     except BaseException as unhandled:
@@ -93,7 +93,7 @@ class GetTaskStatus(Resource):
         return Response(*answer)
 
     def post(self, task_id):
-        # Without this, CatchAll would take the POST for new work.
+        # Without this, CatchAll would handle the POST and start a new task.
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
 
 
@@ -154,7 +154,7 @@ class CatchAll(Resource):
     @async_api
     def get(self, path=""):
         print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
         print(f"finished /{path}")
         return f"The answer is: {path}"
 

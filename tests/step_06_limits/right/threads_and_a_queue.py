@@ -15,24 +15,24 @@ from werkzeug.exceptions import InternalServerError, MethodNotAllowed
 
 app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
-app.config["WORKERS"] = 8  # how many tasks are worked on at a time
-app.config["WAITING"] = 8  # how many more may wait for their turn
-app.config["GRACE_SECONDS"] = 30  # how long a server that stops works on what it has accepted
-app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task can still be asked for
-app.config["SWEEP_SECONDS"] = 60  # the cleaner's rest between two sweeps
+app.config["WORKERS"] = 8  # how many tasks run at the same time
+app.config["WAITING"] = 8  # how many more may wait
+app.config["GRACE_SECONDS"] = 30  # how long accepted tasks may take after a stop signal
+app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is kept
+app.config["SWEEP_SECONDS"] = 60  # how long the cleaner waits between two sweeps
 api = Api(app)
 
-tasks = {}  # task id: what to answer whoever asks now, as body, status, headers
-ended = deque()  # (when, task id) of the finished tasks, the oldest on the left
+tasks = {}  # task id: the response to a poll, as (body, status, headers)
+ended = deque()  # (end time, task id) of each finished task, oldest first
 waiting = deque()  # tasks that nobody works on yet
 workers, changing, stopping = 0, threading.Lock(), threading.Event()
-room = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"])
-soon = {"Retry-After": "1", "Content-Type": "text/plain"}  # ask again in a second
+slots = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"])
+soon = {"Retry-After": "1", "Content-Type": "text/plain"}  # poll again in a second
 busy = "busy\n", 503, soon
 
 
 def async_api(view):
-    """Answer 202 Accepted at once, and do the view's work in the pool; 503 if there is no room."""
+    """Accept the request and do the view's work in the pool; 503 if every slot is taken."""
 
     @wraps(view)
     def accept(*args, **kwargs):
@@ -40,22 +40,22 @@ def async_api(view):
         environ = copy_environ()
         from_hooks = dict(vars(g))  # what before_request functions put on g
 
-        task_id = uuid.uuid4().hex  # random: nobody can guess somebody else's
+        task_id = uuid.uuid4().hex  # random: no client can guess another's id
         location = url_for("gettaskstatus", task_id=task_id)
         accepted = "accepted\n", 202, {"Location": location, **soon}
 
         def task():
-            answer = "", 500, {}  # in case the task dies without one
+            answer = "", 500, {}  # in case the task fails without one
             try:
                 with app.request_context(environ):
                     vars(g).update(from_hooks)
-                    answer = answer_of(view, args, kwargs)
+                    answer = response_of(view, args, kwargs)
             finally:
                 tasks[task_id] = answer
                 ended.append((time.monotonic(), task_id))
-                room.release()
+                slots.release()
 
-        if not room.acquire(blocking=False):
+        if not slots.acquire(blocking=False):
             return Response(*busy)
         with changing:
             if stopping.is_set():
@@ -88,7 +88,7 @@ def keep_working():
 def copy_environ():
     """Return the request's WSGI environ with its body in memory.
 
-    The server closes its own wsgi.input once the request is answered.
+    The server closes its own wsgi.input as soon as the request is over.
     """
     body = request.get_data()
     environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
@@ -96,21 +96,21 @@ def copy_environ():
     return environ
 
 
-def answer_of(view, args, kwargs):
-    """Do the work; return the body, status and headers the blocking endpoint would send."""
+def response_of(view, args, kwargs):
+    """Do the work; return the body, status and headers that the blocking endpoint would send."""
     try:
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has rules of its own
+        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
             response = api.output(view)(*args, **kwargs)
         else:
             response = app.make_response(view(*args, **kwargs))
-        response.make_sequence()  # a file or a generator is read here, where it may still fail
-    except BaseException as error:  # SystemExit too: a task that died is not running
+        response.make_sequence()  # read a file or a generator now, while an error can be caught
+    except BaseException as error:  # even SystemExit ends the task
         response = error_response(error)
     return response.get_data(), response.status, list(response.headers)
 
 
 def error_response(error):
-    """Return what Flask makes of the error; of one that nobody handles, a plain 500."""
+    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
     try:
         return app.make_response(app.handle_user_exception(error))
     except BaseException as unhandled:
@@ -127,7 +127,7 @@ class GetTaskStatus(Resource):
         return Response(*answer)
 
     def post(self, task_id):
-        # Without this, CatchAll would take the POST for new work.
+        # Without this, CatchAll would handle the POST and start a new task.
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
 
 
@@ -136,14 +136,14 @@ sweeping = threading.Lock()
 
 def clean_old_tasks():
     """Forget every task that ended more than KEEP_SECONDS ago. One call is one sweep."""
-    with sweeping:  # two sweeps at once could each take what the other has looked at
+    with sweeping:  # two sweeps at the same time could take each other's tasks
         horizon = time.monotonic() - app.config["KEEP_SECONDS"]
         while ended and ended[0][0] < horizon:
             _, task_id = ended.popleft()
             del tasks[task_id]
 
 
-stop_cleaner = threading.Event()  # set it, and the cleaner ends at once
+stop_cleaner = threading.Event()  # set it to end the cleaner immediately
 
 
 def keep_cleaning():
@@ -151,7 +151,7 @@ def keep_cleaning():
         try:
             clean_old_tasks()
         except Exception:
-            app.logger.exception("A sweep failed; the next one may not")
+            app.logger.exception("A sweep failed; the next one may succeed")
 
 
 cleaner = None
@@ -162,7 +162,7 @@ starting = threading.Lock()
 def start_cleaner():
     """Start the cleaner with the first request, in each process that serves."""
     global cleaner
-    with starting:  # first requests can come two at a time
+    with starting:  # two first requests can arrive at the same time
         if cleaner is None and not app.testing:
             cleaner = threading.Thread(target=keep_cleaning, daemon=True)
             cleaner.start()
@@ -183,7 +183,7 @@ if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
 
 @app.after_request
 def not_to_be_stored(response):
-    """What a task's address answers is true for now only: no cache may keep it."""
+    """A status URL's response may change any moment, so no cache may keep it."""
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -192,7 +192,7 @@ class CatchAll(Resource):
     @async_api
     def get(self, path=""):
         print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
         print(f"finished /{path}")
         return f"The answer is: {path}"
 

@@ -1,7 +1,7 @@
-"""A slow endpoint that answers 202 Accepted at once and says where to ask for its answer.
+"""A slow endpoint that answers 202 Accepted immediately, with a URL to fetch the result from.
 
-The work is done by Celery's workers: other processes, on this computer or on others. Any process
-that serves can say how a task went. An answer is kept for five minutes.
+Celery's workers do the work: other processes, on this computer or on others. Any web process can
+say how a task went. Each response is kept for five minutes.
 """
 
 import os
@@ -23,31 +23,31 @@ from werkzeug.exceptions import InternalServerError, MethodNotAllowed
 
 app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
-app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task can still be asked for
-app.config["WAIT_SECONDS"] = 24 * 60 * 60  # how long one that is not finished can
-app.config["TAKEOVER_SECONDS"] = 60 * 60  # then a worker with a task is taken to be dead
-app.config["MAX_CONTENT_LENGTH"] = 16 * 2**20  # Flask answers 413 to a longer body
+app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is kept
+app.config["WAIT_SECONDS"] = 24 * 60 * 60  # how long an unfinished task is remembered
+app.config["TAKEOVER_SECONDS"] = 60 * 60  # after that, a worker with a task counts as dead
+app.config["MAX_CONTENT_LENGTH"] = 16 * 2**20  # Flask returns 413 for a longer body
 api = Api(app)
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
 celery = Celery("async_api", broker=REDIS_URL, backend=REDIS_URL)
 celery.conf.update(
-    accept_content=["json"],  # never pickle: to read a pickle is to run what is in it
-    worker_prefetch_multiplier=1,  # a worker that is busy leaves the rest to the others
+    accept_content=["json"],  # never pickle: loading a pickle can run any code
+    worker_prefetch_multiplier=1,  # a busy worker leaves the rest to the others
     result_expires=app.config["KEEP_SECONDS"],
     result_backend_transport_options={"retry_policy": {"timeout": 1}},
     task_publish_retry=False,
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": app.config["TAKEOVER_SECONDS"],
-        "unacked_restore_throttle": 1,  # look every 10 seconds for what nobody has finished
+        "unacked_restore_throttle": 1,  # look for unfinished tasks every 10 seconds
         "max_retries": 0,
     },
 )
 
 
-# What the web processes see of the tasks. A task is noted here before it is sent, for longer than
-# its answer will be. Nobody is kept waiting if the store is not there.
+# The web processes' view of the tasks. A task is noted here before it is sent, and for longer than
+# its response is kept. If the store is unreachable, no request waits long for it.
 def notes():
     """The same store, in which what is written stays for longer."""
     backend = type(celery.backend)
@@ -55,25 +55,25 @@ def notes():
 
 
 unreachable = OperationalError, RedisError
-soon = {"Retry-After": "1", "Content-Type": "text/plain"}  # ask again in a second
+soon = {"Retry-After": "1", "Content-Type": "text/plain"}  # poll again in a second
 busy = "busy\n", 503, soon
-views = {}  # name: view. The worker's process has them too, for it imports the same file
+views = {}  # name: view. The worker has them too, because it imports this file
 
 
 def async_api(view):
-    """Answer 202 Accepted at once, and have the view's work done by a worker."""
+    """Answer 202 Accepted immediately, and have a worker do the view's work."""
     name = view.__qualname__
     if name in views:
-        raise ValueError(f"Two views are named {name}: no worker could tell which one is meant.")
+        raise ValueError(f"Two views are named {name}: a worker could not tell them apart.")
     views[name] = view
 
     @wraps(view)
     def accept(*args, **kwargs):
         body = b64encode(request.get_data()).decode()
         message = name, only_json(request.environ), body, only_json(vars(g)), only_json(kwargs)
-        task_id = uuid.uuid4().hex  # random: nobody can guess somebody else's
+        task_id = uuid.uuid4().hex  # random: no client can guess another's id
         try:
-            notes().store_result(task_id, None, "ACCEPTED")  # it may end at once
+            notes().store_result(task_id, None, "ACCEPTED")  # first: it may end immediately
             work.apply_async(message, task_id=task_id, shadow=name, argsrepr="…")
         except unreachable:
             return Response(*busy)
@@ -83,7 +83,7 @@ def async_api(view):
 
 
 def only_json(values):
-    """Return those that JSON gives back as they are. What else there is stays in this process."""
+    """Return the values that survive JSON unchanged. The others stay in this process."""
     kept = {}
     for name, value in values.items():
         try:
@@ -112,8 +112,8 @@ def in_worker(name, environ, body, from_hooks, kwargs):
     with app.request_context(whole_environ(environ, b64decode(body))):
         vars(g).update(from_hooks)
         resource = getattr(app.view_functions[request.endpoint], "view_class", None)
-        args = [resource()] if resource else []  # self, which is made anew for each request
-        body, status, headers = answer_of(views[name], args, request.view_args | kwargs)
+        args = [resource()] if resource else []  # self: a new one for each request
+        body, status, headers = response_of(views[name], args, request.view_args | kwargs)
     return status, headers, b64encode(body).decode()
 
 
@@ -121,31 +121,31 @@ work = celery.register_task(Work())
 
 
 def whole_environ(environ, body):
-    """Return a WSGI environ again, with the body and what JSON could not hold."""
+    """Return a complete WSGI environ: with the body, and with what JSON could not hold."""
     if len(body) > app.config["MAX_CONTENT_LENGTH"]:
-        raise ValueError("No web process has accepted such a body.")
+        raise ValueError("No web process accepts a body of this length.")
     environ = {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
     environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
     return {**environ, "wsgi.errors": sys.stderr}
 
 
-def answer_of(view, args, kwargs):
-    """Do the work; return the body, status and headers the blocking endpoint would send."""
+def response_of(view, args, kwargs):
+    """Do the work; return the body, status and headers that the blocking endpoint would send."""
     try:
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has rules of its own
+        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
             response = api.output(view)(*args, **kwargs)
         else:
             response = app.make_response(view(*args, **kwargs))
-        response.make_sequence()  # a file or a generator is read here, where it may still fail
-    except BaseException as error:  # SystemExit too: a task that died is not running
-        if terminate_handler_fired():  # but this worker was told to end: another one does it
+        response.make_sequence()  # read a file or a generator now, while an error can be caught
+    except BaseException as error:  # even SystemExit ends the task
+        if terminate_handler_fired():  # this worker was told to end: another does the task
             raise
         response = error_response(error)
     return response.get_data(), response.status, list(response.headers)
 
 
 def error_response(error):
-    """Return what Flask makes of the error; of one that nobody handles, a plain 500."""
+    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
     try:
         return app.make_response(app.handle_user_exception(error))
     except BaseException as unhandled:
@@ -160,23 +160,23 @@ class GetTaskStatus(Resource):
             task = celery.backend.get_task_meta(task_id)
         except unreachable:
             return Response(*busy)
-        if task["status"] == "PENDING":  # Celery says so of what it has never heard of
+        if task["status"] == "PENDING":  # Celery's word for a task that it does not know
             abort(404)
         if task["status"] == "SUCCESS":
             status, headers, body = task["result"]
             return Response(b64decode(body), status, headers)
-        if task["status"] == "FAILURE":  # not of the view: that is an answer
+        if task["status"] == "FAILURE":  # the task itself failed: a failed view is a SUCCESS here
             abort(500)
         return accepted(task_id)
 
     def post(self, task_id):
-        # Without this, CatchAll would take the POST for new work.
+        # Without this, CatchAll would handle the POST and start a new task.
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
 
 
 @app.after_request
 def not_to_be_stored(response):
-    """What a task's address answers is true for now only: no cache may keep it."""
+    """A status URL's response may change any moment, so no cache may keep it."""
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -185,7 +185,7 @@ class CatchAll(Resource):
     @async_api
     def get(self, path=""):
         print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
         print(f"finished /{path}")
         return f"The answer is: {path}"
 

@@ -15,10 +15,10 @@ class CatchAll(Resource):
         print(f"started /{path}")
         # TODO 1: The slow work: sleep for as many seconds as app.config["WORK_SECONDS"] says.
         print(f"finished /{path}")
-        # TODO 2: Once it is done, the client gets the string "The answer is: <path>".
+        # TODO 2: When it is done, the client gets the string "The answer is: <path>".
 
 
-# TODO 3: CatchAll answers for "/" and for every other path.
+# TODO 3: CatchAll handles "/" and every other path.
 
 if __name__ == "__main__":
     app.run(port=8000, debug=True)

@@ -10,17 +10,17 @@ app.config["WORK_SECONDS"] = 10
 api = Api(app)
 
 
-# TODO 1: async_api, a decorator. The view it is put on is called in a new thread, with its own
-# arguments; the client gets  "accepted", 202  at once. What does the thread need to be given?
+# TODO 1: async_api, a decorator. It calls the view in a new thread, with the view's own arguments;
+# the client gets  "accepted", 202  immediately. What do you have to hand to the thread?
 #
-# TODO 2: The view keeps its name under the decorator. What in functools is made for that?
+# TODO 2: A decorated view keeps its name. What does functools have for that?
 
 
 class CatchAll(Resource):
-    # TODO 3: CatchAll.get is the first view to go under async_api.
+    # TODO 3: Decorate your first view, CatchAll.get, with async_api.
     def get(self, path=""):
         print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
         print(f"finished /{path}")
         return f"The answer is: {path}"
 

@@ -1,4 +1,4 @@
-"""A slow endpoint whose work, in its thread, still sees the request."""
+"""A slow endpoint whose work still sees its request, although it runs in another thread."""
 
 import threading
 import time
@@ -13,15 +13,15 @@ app.config["WORK_SECONDS"] = 10
 api = Api(app)
 
 
-# TODO 1: Each task gets an id that nobody can guess, and a record in tasks, a dict. The 202 says
-# in its Location header where to ask. At what moment does the record have to be there?
+# TODO 1: Each task gets an id that nobody can guess, and a record in the dict tasks. The 202 has
+# the task's URL in its Location header. When does the record have to be there?
 #
 # TODO 2: When the view is done, the record holds what the blocking endpoint would have sent:
-# status, headers and body. What if the view aborts? What if it dies?
+# status, headers and body. What if the view aborts? What if it raises SystemExit?
 
 
 def async_api(view):
-    """Answer 202 Accepted at once, and do the view's work in a thread."""
+    """Answer 202 Accepted immediately, and do the view's work in a thread."""
 
     @wraps(view)
     def accept(*args, **kwargs):
@@ -33,7 +33,7 @@ def async_api(view):
                 vars(g).update(from_hooks)
                 view(*args, **kwargs)
 
-        # A daemon thread: Ctrl-C need not wait for it.
+        # A daemon thread: Ctrl-C does not wait for it.
         threading.Thread(target=task, daemon=True).start()
         return "accepted", 202
 
@@ -43,7 +43,7 @@ def async_api(view):
 def copy_environ():
     """Return the request's WSGI environ with its body in memory.
 
-    The server closes its own wsgi.input once the request is answered.
+    The server closes its own wsgi.input as soon as the request is over.
     """
     body = request.get_data()
     environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
@@ -51,7 +51,7 @@ def copy_environ():
     return environ
 
 
-# TODO 3: GetTaskStatus, a resource at /status/<task_id>. It answers 404, or 202 with Location, or
+# TODO 3: GetTaskStatus, a resource at /status/<task_id>. It returns 404, or 202 with Location, or
 # what the task's record holds. A POST to it must not start a new task: 405.
 
 
@@ -59,7 +59,7 @@ class CatchAll(Resource):
     @async_api
     def get(self, path=""):
         print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
         print(f"finished /{path}")
         return f"The answer is: {path}"
 

@@ -1,6 +1,6 @@
-"""A slow endpoint that answers 202 Accepted at once and says where to ask for its answer.
+"""A slow endpoint that answers 202 Accepted immediately, with a URL to fetch the result from.
 
-An answer is kept for five minutes. Then it is forgotten, so that memory does not fill up.
+Each response is kept for five minutes and then forgotten, so that memory does not fill up.
 """
 
 import threading
@@ -16,42 +16,42 @@ from werkzeug.exceptions import InternalServerError, MethodNotAllowed
 
 app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
-app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task can still be asked for
-app.config["SWEEP_SECONDS"] = 60  # the cleaner's rest between two sweeps
+app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is kept
+app.config["SWEEP_SECONDS"] = 60  # how long the cleaner waits between two sweeps
 api = Api(app)
 
-tasks = {}  # task id: what to answer whoever asks now, as body, status, headers
-ended = deque()  # (when, task id) of the finished tasks, the oldest on the left
+tasks = {}  # task id: the response to a poll, as (body, status, headers)
+ended = deque()  # (end time, task id) of each finished task, oldest first
 
-# TODO 1: At most app.config["WORKERS"] tasks are worked on at a time, and at most
-# app.config["WAITING"] more wait: 8 and 8. Past that, a request is answered 503, with Retry-After,
-# and leaves nothing behind. What do all requests share, and who gives a place back?
+# TODO 1: At most app.config["WORKERS"] tasks run at the same time, and at most
+# app.config["WAITING"] more wait: 8 and 8. Any further request gets a 503 with Retry-After, and
+# leaves nothing behind. What do all requests share, and where do you give a slot back?
 
 
 def async_api(view):
-    """Answer 202 Accepted at once, and do the view's work in a thread."""
+    """Answer 202 Accepted immediately, and do the view's work in a thread."""
 
     @wraps(view)
     def accept(*args, **kwargs):
         environ = copy_environ()
         from_hooks = dict(vars(g))  # what before_request functions put on g
 
-        task_id = uuid.uuid4().hex  # random: nobody can guess somebody else's
+        task_id = uuid.uuid4().hex  # random: no client can guess another's id
         location = url_for("gettaskstatus", task_id=task_id)
         accepted = "accepted\n", 202, {"Location": location, "Content-Type": "text/plain"}
-        tasks[task_id] = accepted  # before the thread starts, for it may end first
+        tasks[task_id] = accepted  # before the thread starts, because it may end first
 
         def task():
-            answer = "", 500, {}  # in case the task dies without one
+            response = "", 500, {}  # in case the task fails without one
             try:
                 with app.request_context(environ):
                     vars(g).update(from_hooks)
-                    answer = answer_of(view, args, kwargs)
+                    response = response_of(view, args, kwargs)
             finally:
-                tasks[task_id] = answer
+                tasks[task_id] = response
                 ended.append((time.monotonic(), task_id))
 
-        # A daemon thread: Ctrl-C need not wait for it.
+        # A daemon thread: Ctrl-C does not wait for it.
         threading.Thread(target=task, daemon=True).start()
         return Response(*accepted)
 
@@ -61,7 +61,7 @@ def async_api(view):
 def copy_environ():
     """Return the request's WSGI environ with its body in memory.
 
-    The server closes its own wsgi.input once the request is answered.
+    The server closes its own wsgi.input as soon as the request is over.
     """
     body = request.get_data()
     environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
@@ -69,21 +69,21 @@ def copy_environ():
     return environ
 
 
-def answer_of(view, args, kwargs):
-    """Do the work; return the body, status and headers the blocking endpoint would send."""
+def response_of(view, args, kwargs):
+    """Do the work; return the body, status and headers that the blocking endpoint would send."""
     try:
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has rules of its own
+        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
             response = api.output(view)(*args, **kwargs)
         else:
             response = app.make_response(view(*args, **kwargs))
-        response.make_sequence()  # a file or a generator is read here, where it may still fail
-    except BaseException as error:  # SystemExit too: a task that died is not running
+        response.make_sequence()  # read a file or a generator now, while an error can be caught
+    except BaseException as error:  # even SystemExit ends the task
         response = error_response(error)
     return response.get_data(), response.status, list(response.headers)
 
 
 def error_response(error):
-    """Return what Flask makes of the error; of one that nobody handles, a plain 500."""
+    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
     try:
         return app.make_response(app.handle_user_exception(error))
     except BaseException as unhandled:
@@ -94,13 +94,13 @@ def error_response(error):
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
-        answer = tasks.get(task_id)
-        if answer is None:
+        response = tasks.get(task_id)
+        if response is None:
             abort(404)
-        return Response(*answer)
+        return Response(*response)
 
     def post(self, task_id):
-        # Without this, CatchAll would take the POST for new work.
+        # Without this, CatchAll would handle the POST and start a new task.
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
 
 
@@ -109,14 +109,14 @@ sweeping = threading.Lock()
 
 def clean_old_tasks():
     """Forget every task that ended more than KEEP_SECONDS ago. One call is one sweep."""
-    with sweeping:  # two sweeps at once could each take what the other has looked at
+    with sweeping:  # two sweeps at the same time could take each other's tasks
         horizon = time.monotonic() - app.config["KEEP_SECONDS"]
         while ended and ended[0][0] < horizon:
             _, task_id = ended.popleft()
             del tasks[task_id]
 
 
-stop_cleaner = threading.Event()  # set it, and the cleaner ends at once
+stop_cleaner = threading.Event()  # set it to end the cleaner immediately
 
 
 def keep_cleaning():
@@ -124,7 +124,7 @@ def keep_cleaning():
         try:
             clean_old_tasks()
         except Exception:
-            app.logger.exception("A sweep failed; the next one may not")
+            app.logger.exception("A sweep failed; the next one may succeed")
 
 
 cleaner = None
@@ -135,24 +135,24 @@ starting = threading.Lock()
 def start_cleaner():
     """Start the cleaner with the first request, in each process that serves."""
     global cleaner
-    with starting:  # first requests can come two at a time
+    with starting:  # two first requests can arrive at the same time
         if cleaner is None and not app.testing:
             cleaner = threading.Thread(target=keep_cleaning, daemon=True)
             cleaner.start()
 
 
-# TODO 2: On SIGTERM or Ctrl-C, the server ends, and what it has accepted is finished. That takes
-# app.config["GRACE_SECONDS"] at most, which is 30. What if the server has handlers of its own?
+# TODO 2: On SIGTERM or Ctrl-C, the server ends, and finishes the tasks that it accepted. That takes
+# app.config["GRACE_SECONDS"] at most, 30 by default. What if the server has its own handlers?
 #
-# TODO 3: What a task's address answers is true for now only. Every 202 says Retry-After, and every
-# answer Cache-Control: no-store, unless its view says otherwise.
+# TODO 3: A status URL's response may change any moment. Every 202 has Retry-After, and every
+# response has Cache-Control: no-store, unless its view says otherwise.
 
 
 class CatchAll(Resource):
     @async_api
     def get(self, path=""):
         print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands for the slow work
+        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
         print(f"finished /{path}")
         return f"The answer is: {path}"
 
