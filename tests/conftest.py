@@ -1,15 +1,14 @@
 """Which app.py is checked, and how a broken promise is told."""
 
-import inspect
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.expect import Broken
-from tests.learner import CannotLoad
-from tests.site import Site
+from tests.harness.expect import Broken, promise_of
+from tests.harness.load import CannotLoad
+from tests.harness.site import Site
 
 TOP = Path(__file__).parent.parent
 
@@ -52,11 +51,6 @@ def site(kind_of_site, request, caplog, capsys):
     site.close()
 
 
-def promise_of(check):
-    """The promise that a check holds the app to: the first paragraph of its docstring."""
-    return (inspect.getdoc(check) or check.__name__).partition("\n\n")[0].replace("\n", " ")
-
-
 def pytest_collection_modifyitems(items):
     for item in items:
         item.user_properties.append(("promise", promise_of(item.function)))
@@ -64,8 +58,8 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish(session):
     """What starts processes for checks is there before an app is loaded, or a thread started."""
-    if "tests.process" in sys.modules:
-        sys.modules["tests.process"].get_ready()
+    if "tests.harness.process" in sys.modules:
+        sys.modules["tests.harness.process"].get_ready()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -93,8 +87,8 @@ def pytest_runtest_makereport(item, call):
 # browser has looked at, a kernel, replayed lessons, the collected checks of a step. So `pytest -n`
 # gives each group to one process. (xdist's own groups, 3.8, do not work with pytest 9.2.)
 TOGETHER = re.compile(
-    r"tests/house/test_(bench|setup|slides|lessons.py::test_quoted_commands"
-    r"|notebooks.py::test_a_(notebook_runs|spoilt)|mistakes.py::test_a_\w+_answer\w*\[(?P<step>\d\d))"
+    r"tests/workshop/test_(bench|setup|slides|lessons.py::test_quoted_commands"
+    r"|notebooks.py::test_a_(notebook_runs|spoilt)|catalogue.py::\w+\[(?P<step>\d\d))"
 )
 
 

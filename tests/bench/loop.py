@@ -10,8 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.house.room import NOT_COPIED, Room
-from tests.house.watching import measure as save_to_verdict
+from tests.workshop.room import NOT_COPIED, Room
+from tests.workshop.watching import measure as save_to_verdict
 from workshop import checks, setup, watch
 from workshop.steps import STEPS, TOP
 

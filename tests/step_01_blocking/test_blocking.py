@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.expect import Broken, expect
+from tests.harness.expect import Broken, expect
 
 
 @pytest.mark.parametrize("path", ["hello", "a/b", "été", ""])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.expect import Broken, expect
+from tests.harness.expect import Broken, expect
 from tests.step_01_blocking import test_blocking
 
 

@@ -8,8 +8,8 @@ import pytest
 from flask import current_app, g, request, url_for
 from werkzeug.exceptions import HTTPException
 
-from tests.expect import Broken, expect
-from tests.learner import described, described_value
+from tests.harness.expect import Broken, expect
+from tests.harness.load import described, described_value
 from tests.step_02_thread.test_thread import *  # noqa: F403
 
 

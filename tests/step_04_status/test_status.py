@@ -16,10 +16,10 @@ from flask import abort, request
 from werkzeug.exceptions import Conflict, HTTPException, InternalServerError, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from tests.expect import Broken, expect
-from tests.learner import described, described_value
-from tests.lockstep import PATIENCE
-from tests.site import METHODS
+from tests.harness.expect import Broken, expect
+from tests.harness.load import described, described_value
+from tests.harness.lockstep import PATIENCE
+from tests.harness.site import METHODS
 from tests.step_03_request_context.test_request_context import *  # noqa: F403
 
 

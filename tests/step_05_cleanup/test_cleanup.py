@@ -7,10 +7,10 @@ from collections import deque
 
 import pytest
 
-from tests.expect import LIMIT, Broken, expect
-from tests.learner import described, described_value
-from tests.process import PROCESS_LIMIT, Process
-from tests.serving import serve_once
+from tests.harness.expect import LIMIT, Broken, expect
+from tests.harness.load import described, described_value
+from tests.harness.process import PROCESS_LIMIT, Process
+from tests.harness.child import serve_once
 
 
 def test_no_cleaner_at_import_nor_under_testing(site):

@@ -8,10 +8,10 @@ import pytest
 from flask import g
 from werkzeug.exceptions import HTTPException
 
-from tests.expect import Broken, expect
-from tests.learner import described_value
-from tests.process import PROCESS_LIMIT, Process
-from tests.serving import serve_until_stopped
+from tests.harness.expect import Broken, expect
+from tests.harness.load import described_value
+from tests.harness.process import PROCESS_LIMIT, Process
+from tests.harness.child import serve_until_stopped
 from tests.step_05_cleanup.test_cleanup import *  # noqa: F403
 from tests.step_05_cleanup.test_cleanup import expect_no_errors
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 import celery._state
 import pytest
 
-from tests.expect import Broken, expect
-from tests.site import Site
+from tests.harness.expect import Broken, expect
+from tests.harness.site import Site
 from tests.step_07_celery.broker import ENVIRONMENT, Broker
 
 FINALIZERS = celery._state._on_app_finalizers  # put each task into each app that is made later

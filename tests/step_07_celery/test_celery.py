@@ -15,8 +15,8 @@ from billiard.exceptions import WorkerLostError
 from celery.local import PromiseProxy
 from flask import g
 
-from tests.expect import Broken, expect
-from tests.learner import described, described_value
+from tests.harness.expect import Broken, expect
+from tests.harness.load import described, described_value
 from tests.step_06_limits.test_limits import expect_busy, expect_retry_after
 
 KEEP = 5 * 60  # seconds
