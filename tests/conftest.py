@@ -70,8 +70,8 @@ def pytest_runtest_makereport(item, call):
     error = call.excinfo and call.excinfo.value
     if isinstance(error, Broken):
         told = {"Promised": promise, "Seen": error.saw, "Means": error.means, "Look at": error.look}
-        if error.name:
-            told["Mistake"] = error.name
+        if error.mistake:
+            told["Mistake"] = error.mistake
     elif isinstance(error, CannotLoad):
         told = {"Seen": error.sentence, "Look at": error.look}
     else:

@@ -1,4 +1,4 @@
-"""Do the checks see what is wrong, and only that? `python -m tests.catalogue.mutate [N]` prints a table.
+"""Do the checks see what is wrong, and only that? `python -m tests.catalogue.mutate [N]` tells.
 
 For each step: the wrong solutions that fail their checks and get their name, the right ones that
 pass, and the mutants that the checks kill. A mutant is a solution with one small change, made by

@@ -23,12 +23,12 @@ class Clock:
     (time, datetime), which somebody may set back.
     """
 
-    def __init__(self, happenings):
+    def __init__(self, changes):
         self.sleeps = []  # every Sleep so far
         self.sleeping = {}  # thread: its Sleep, if it is in one
         self.readings = []  # the thread of every reading so far
         self.asked = set()  # by which names: "time", "monotonic", "now", "utcnow"
-        self._happenings = happenings
+        self._changes = changes
         self._steady, self._wall = 1000.0, time.time()
         self._moved = threading.Condition()
         self._closed = False
@@ -67,7 +67,7 @@ class Clock:
     def read(self, hand, name):
         self.asked.add(name)
         self.readings.append(threading.current_thread())
-        self._happenings.note()
+        self._changes.notify()
         if self._closed:
             raise SystemExit
         if self._failures:
@@ -82,7 +82,7 @@ class Clock:
             sleep = Sleep(threading.current_thread(), seconds, self._steady + seconds)
             self.sleeps.append(sleep)
             self.sleeping[sleep.thread] = sleep
-            self._happenings.note()
+            self._changes.notify()
             self._moved.wait_for(lambda: self._closed or self._steady >= sleep.until)
             del self.sleeping[sleep.thread]
         if self._closed:

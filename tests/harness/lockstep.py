@@ -21,9 +21,9 @@ class Lockstep:
     for_locks: the lock that a thread waits for; see tests/harness/waits.py.
     """
 
-    def __init__(self, code, happenings, for_locks):
+    def __init__(self, code, changes, for_locks):
         self._code, self._for_locks = code, for_locks
-        self._arrival = happenings.changed
+        self._arrival = changes.condition
         self._members = set()  # the threads that go together
         self._running = 0  # how many of them have not ended
         self._arrived = 0  # those of them that are about to take the current step

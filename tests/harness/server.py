@@ -25,8 +25,8 @@ class Server:
     threads: those that serve requests or have done so.
     """
 
-    def __init__(self, wsgi_app, happenings):
-        self._wsgi_app, self._happenings = wsgi_app, happenings
+    def __init__(self, wsgi_app, changes):
+        self._wsgi_app, self._changes = wsgi_app, changes
         self.threads, self._socket = [], None
 
     def start(self, method, url, **request):
@@ -37,12 +37,12 @@ class Server:
         could be lost.
         """
         if method == "GET" and not request:
-            exchange = Exchange(self._happenings, f"GET {url}", LIMIT, self._get, url)
+            exchange = Exchange(self._changes, f"GET {url}", LIMIT, self._get, url)
             self.threads.append(exchange.thread)
         else:
             self._socket = self._socket or Socket(self._wsgi_app, self.threads)
             sent = self._socket.send, method, url  # where each step has a limit of its own
-            exchange = Exchange(self._happenings, f"{method} {url}", None, *sent, **request)
+            exchange = Exchange(self._changes, f"{method} {url}", None, *sent, **request)
         exchange.thread.start()
         return exchange
 
@@ -69,7 +69,7 @@ class Exchange:
     enough for that.
     """
 
-    def __init__(self, happenings, name, limit, send, *args, **kwargs):
+    def __init__(self, changes, name, limit, send, *args, **kwargs):
         self.answer = self._error = None
         self._name, self._limit = name, limit
 
@@ -78,7 +78,7 @@ class Exchange:
                 self.answer = send(*args, **kwargs)
             except BaseException as error:
                 self._error = error
-            happenings.note()
+            changes.notify()
 
         self.thread = threading.Thread(target=run, daemon=True)
 

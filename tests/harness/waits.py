@@ -36,9 +36,9 @@ class Waits:
     for_locks: the Lock that a thread waits for. That is no rest: who has the lock is at work.
     """
 
-    def __init__(self, happenings):
+    def __init__(self, changes):
         self.by_thread, self.for_locks = {}, {}
-        self.happenings = happenings
+        self.changes = changes
         patches = pytest.MonkeyPatch()
         for kind, name, parameters in WAITING:
             patches.setattr(kind, name, self._noting(getattr(kind, name), parameters))
@@ -51,7 +51,7 @@ class Waits:
                 return wait(what, *args, **kwargs)
             me = threading.current_thread()
             self.by_thread[me] = Wait(what, asked.get("timeout"))
-            self.happenings.note()
+            self.changes.notify()
             try:
                 return wait(what, *args, **kwargs)
             finally:
@@ -84,7 +84,7 @@ class Lock:
     def _wait(self, timeout):
         me = threading.current_thread()
         self.waits.for_locks[me] = self
-        self.waits.happenings.note()
+        self.waits.changes.notify()
         try:
             return self._lock.acquire(timeout=timeout)
         finally:

@@ -38,7 +38,7 @@ def test_the_explanations_are_the_ones_that_were_read(step, file_regression):
         file_regression.check(judge.explanations(step), fullpath=kept, encoding="utf-8")
     except AssertionError as difference:
         pytest.fail(
-            f"{difference}\n\nIf that is what a learner should read, write the file anew: {REGENERATE}",
+            f"{difference}\n\nIf a learner should read that, write the file anew: {REGENERATE}",
             pytrace=False,
         )
 

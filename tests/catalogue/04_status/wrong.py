@@ -233,7 +233,8 @@ MISTAKES = {
             (CATCH, f"    except HTTPException as error:\n        return error\n{CATCH}"),
             (
                 ANSWER,
-                f"        if isinstance(response, Exception):\n            return response\n{ANSWER}",
+                "        if isinstance(response, Exception):\n"
+                f"            return response\n{ANSWER}",
             ),
             ("import InternalServerError", "import HTTPException, InternalServerError"),
         ),

@@ -122,7 +122,7 @@ class Store(KeyValueStoreBackend):
     def set(self, key, value):
         broker = Broker.now
         broker.expect_up()
-        if broker.site.in_request_thread():
+        if broker.site.threads.in_request_thread():
             broker.before_noting()
         seconds = self.expires or float("inf")  # None: for ever
         broker.results[key] = value, broker.site.clock.steady + seconds
