@@ -1,0 +1,77 @@
+"""Who may import whom, as CONTRIBUTING says: arrows one way, and no circles."""
+
+import ast
+import re
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+from workshop.steps import STEPS, TOP
+
+OURS = "workshop", "tests", "notebooks", "slides"
+ROOMS = ["workshop", "tests/harness", "tests/catalogue", "tests/bench", "tests/workshop"]
+ROOMS += ["notebooks", "tests/conftest"]
+ROOMS += [f"tests/step_{step.room}" for step in STEPS]
+MAY_IMPORT = {
+    "workshop": {"tests/harness"},
+    "notebooks": {"tests/harness"},
+    "tests/harness": set(),
+    "tests/conftest": {"tests/harness"},
+    **{
+        f"tests/step_{step.room}": {"tests/harness"}
+        | {f"tests/step_{earlier.room}" for earlier in STEPS[: step.number - 1]}
+        for step in STEPS
+    },
+    "tests/catalogue": {"tests/harness", "workshop"},
+    "tests/bench": {"tests/harness", "tests/catalogue", "workshop", "notebooks"},
+    "tests/workshop": set(ROOMS) - {"tests/conftest"},
+}
+MODULES = {
+    ".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in TOP.rglob("*.py")
+    if path.relative_to(TOP).parts[0] in OURS and "starters" not in path.parts
+}
+
+
+def imports(name):
+    """The modules of ours that a module imports, wherever in its code it does."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    if name.startswith("notebooks."):  # a notebook's folder is on sys.path
+        found |= {f"notebooks.{each}" for each in found}
+    return found & MODULES.keys()
+
+
+def room_of(name):
+    path = name.replace(".", "/")
+    return next((room for room in ROOMS if f"{path}/".startswith(f"{room}/")), None)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_a_module_imports_only_what_the_map_allows(name):
+    room = room_of(name)
+    if room:
+        other = {room_of(each) for each in imports(name)} - {room, None}
+        assert other <= MAY_IMPORT[room], f"{name} imports from {other - MAY_IMPORT[room]}"
+
+
+def test_nothing_imports_in_a_circle():
+    """A package is its __init__.py, not what is in it."""
+    graph = {name: imports(name) - {name} for name in MODULES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+@pytest.mark.parametrize(
+    "path", sorted(TOP.glob("s*/*/app.py")), ids=lambda p: "/".join(p.parts[-3:-1])
+)
+def test_an_app_imports_nothing_of_ours(path):
+    found = re.findall(r"^(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.M)
+    assert found
+    assert not set(found) & {*OURS, "steps", "solutions"}
