@@ -109,7 +109,7 @@ def test_the_speaker_sees_notes_time_and_the_next_slide(told):
     (speaker,) = [line for line in told if line["deck"] == "speaker"]
     first, second, third, *_ = schedule.slides()
     assert (speaker["slide"], speaker["next"]) == (second.title, third.title)
-    assert speaker["notes"].startswith(f"{second.minutes} min: 0:01 to 0:02. In 90 minutes: 1 min.")
+    assert speaker["notes"].startswith(f"{second.minutes} min: 0:01 to 0:02. Short version: 1 min.")
     assert re.search("^Show", speaker["notes"], re.MULTILINE)
     assert re.match(r"\d{1,2}:\d{2}", speaker["clock"])
     assert re.match(r"[-+]?\d*:?\d{2}:\d{2}", speaker["pacing"].replace("\n", ""))
@@ -128,13 +128,13 @@ def test_a_renamed_function_fails_the_build_and_names_the_slide(tmp_path):
     solution.write_text(solution.read_text("utf-8").replace("copy_environ", "copied"), "utf-8")
     with pytest.raises(click.ClickException) as failed:
         deck.html(tmp_path / "html", tmp_path / "slides", tmp_path / "slides")
-    assert "One answer: the environ" in failed.value.message
+    assert "Our solution: the environ" in failed.value.message
     assert "03_request_context.md:" in failed.value.message
 
 
 def test_the_lines_that_are_new_are_marked_and_no_others(site):
     page = (site / "slides" / "index.html").read_text("utf-8")
-    slide = page[page.index("One answer: the context") :].partition("</pre>")[0]
+    slide = page[page.index("Our solution: the context") :].partition("</pre>")[0]
     marked = re.sub(
         "<[^>]*>", "", "".join(re.findall('<span class="hll">(.*?)\n</span>', slide, re.S))
     )
