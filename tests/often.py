@@ -27,9 +27,9 @@ def judged(step, answer):
     text = wrong_answer(step, answer) if wrong else source(answer)
     with tempfile.TemporaryDirectory() as folder:
         verdict = verdict_on(step, text, Path(folder), held_to(step, answer) if wrong else None)
-    told = verdict.told or {}
-    rightly = told.get("Mistake") == answer if wrong else verdict.green
-    return "" if rightly else told
+    explanation = verdict.explanation or {}
+    rightly = explanation.get("Mistake") == answer if wrong else verdict.green
+    return "" if rightly else explanation
 
 
 def main(times=50, *numbers):
@@ -44,13 +44,13 @@ def main(times=50, *numbers):
                 runs[step] += 1
                 if amiss:
                     misses[step] += 1
-                    console.print(f"{step.room} {getattr(answer, 'stem', answer)}: {amiss}")
+                    console.print(f"{step.folder} {getattr(answer, 'stem', answer)}: {amiss}")
             console.print(f"{number} of {times}: {sum(misses.values())} judged otherwise")
     table = Table("step", "answers", "runs", "judged otherwise")
     for step in STEPS:
         if runs[step]:
             count = sum(pair[0] is step for pair in answers)
-            table.add_row(step.room, str(count), str(runs[step]), str(misses[step]))
+            table.add_row(step.folder, str(count), str(runs[step]), str(misses[step]))
     console.print(table)
     return 1 if misses else 0
 

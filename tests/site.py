@@ -377,8 +377,8 @@ class Site:
                 "Thread takes the arguments for its target as args= and kwargs=.",
                 "arguments-dropped",
             )
-        if told := without_context(error, self.place(error)):
-            return told
+        if broken := without_context(error, self.place(error)):
+            return broken
         return Broken(
             f"The task's thread died of {described(error)}{self.place(error)}.",
             means,
@@ -438,9 +438,9 @@ class Site:
     def location(self, answer):
         """Return the path in the Location of a 202."""
         location = answer.headers.get("Location")
-        told = re.search(r"/status/\w+", answer.get_data(as_text=True))
+        in_body = re.search(r"/status/\w+", answer.get_data(as_text=True))
         expect(
-            location is not None or not told,
+            location is not None or not in_body,
             "The 202 has its address in the body, and no Location header.",
             "Clients that know HTTP look for the address in Location. The body is for people.",
             "A view can return headers as the third part: body, status, headers.",

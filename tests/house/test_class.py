@@ -15,7 +15,7 @@ def next_command(said):
 
 
 def mistakes(step):
-    return importlib.import_module(f"tests.step_{step.room}.mistakes").MISTAKES
+    return importlib.import_module(f"tests.step_{step.folder}.mistakes").MISTAKES
 
 
 def test_a_class_from_the_first_command_to_all_green(room):
@@ -29,7 +29,7 @@ def test_a_class_from_the_first_command_to_all_green(room):
 def take(room, step):
     """Take a step from red, through a named mistake, to green."""
     said = room.says()
-    assert f"Next: read steps/{step.room}/README.md" in said
+    assert f"Next: read steps/{step.folder}/README.md" in said
     assert next_command(said) == f"check {step.number}"
 
     said = room.says("check", 1)  # the starter
@@ -50,7 +50,7 @@ def take(room, step):
         room.says("undo")
         assert room.app(2).read_text(encoding="utf-8") == mistake.answer(solution)
     if step.number == 4:  # somebody has fallen behind, and begins step 5 with everybody else
-        assert f"Next: steps/{STEPS[4].room}/README.md" in room.says("catch-up 5")
+        assert f"Next: steps/{STEPS[4].folder}/README.md" in room.says("catch-up 5")
         assert [path.read_text(encoding="utf-8") for path in room.kept(4)] == [
             mistake.answer(solution)
         ]
@@ -59,7 +59,7 @@ def take(room, step):
     room.solve(step.number)
     said = room.says("check" if step.number > 1 else "check 1")
     assert f"Step {step.number} is green." in said
-    following = STEPS[step.number].room
+    following = STEPS[step.number].folder
     word = "For afterwards" if step.number == 5 else "Next"
     assert f"{word}: steps/{following}/README.md" in said
     assert "word for word" in room.says(f"compare {step.number}")

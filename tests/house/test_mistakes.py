@@ -11,7 +11,7 @@ from workshop.steps import STEPS
 
 
 def catalogue(step):
-    return importlib.import_module(f"tests.step_{step.room}.mistakes").MISTAKES
+    return importlib.import_module(f"tests.step_{step.folder}.mistakes").MISTAKES
 
 
 def wrong_answer(step, name):
@@ -23,7 +23,7 @@ RIGHT = [(step, path) for step in STEPS for path in sorted(step.checks.glob("rig
 
 
 def ids(value):
-    return getattr(value, "room", getattr(value, "stem", value))
+    return getattr(value, "folder", getattr(value, "stem", value))
 
 
 def fails(step, name):
@@ -40,8 +40,8 @@ def held_to(step, name, thorough=False):
 
 def verdict_on(step, text, folder, checks=None, maxfail=1):
     """Check a text as the step's app.py, in a folder that has none yet."""
-    (folder / step.room).mkdir()
-    (folder / step.room / "app.py").write_text(text, encoding="utf-8")
+    (folder / step.folder).mkdir()
+    (folder / step.folder / "app.py").write_text(text, encoding="utf-8")
     with Forked(step, str(folder), checks, maxfail) as run:
         return run.verdict()
 
@@ -58,12 +58,14 @@ def test_a_wrong_answer_fails_its_checks_and_gets_its_name(
 
     verdict = verdict_on(step, wrong_answer(step, name), tmp_path, exactly, maxfail=1000)
 
-    assert verdict.told.get("Mistake") == name, verdict.told
+    assert verdict.explanation.get("Mistake") == name, verdict.explanation
     every = {function.__name__: function for function in checks_of(step)}
     assert set(verdict.broken) == {promise_of(every[check]) for check in fails(step, name)}
-    told = "".join(f"{what + ':':9} {text}\n" for what, text in verdict.told.items())
-    told = told.replace(str(tmp_path), "steps")
-    file_regression.check(told, fullpath=step.checks / "told" / f"{name}.txt", encoding="utf-8")
+    explanation = "".join(f"{what + ':':9} {text}\n" for what, text in verdict.explanation.items())
+    explanation = explanation.replace(str(tmp_path), "steps")
+    file_regression.check(
+        explanation, fullpath=step.checks / "told" / f"{name}.txt", encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("name", ["cleaner-at-import", "cleaner-under-testing"])
@@ -73,8 +75,8 @@ def test_a_cleaner_that_sleeps_is_named_like_one_that_waits(name, tmp_path):
     wait = 'while not stop_cleaner.wait(app.config["SWEEP_SECONDS"]):\n'
     assert wait in answer
     sleep = 'while True:\n        time.sleep(app.config["SWEEP_SECONDS"])\n'
-    told = verdict_on(STEPS[4], answer.replace(wait, sleep), tmp_path).told
-    assert told.get("Mistake") == name, told
+    explanation = verdict_on(STEPS[4], answer.replace(wait, sleep), tmp_path).explanation
+    assert explanation.get("Mistake") == name, explanation
 
 
 @every_step
@@ -85,7 +87,7 @@ def test_what_is_told_is_told_of_a_mistake(step):
 
 @pytest.mark.parametrize(("step", "path"), RIGHT, ids=ids)
 def test_a_right_answer_passes(step, path, tmp_path):
-    assert verdict_on(step, source(path), tmp_path).told is None
+    assert verdict_on(step, source(path), tmp_path).explanation is None
 
 
 @every_step

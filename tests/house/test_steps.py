@@ -14,12 +14,12 @@ from tests.conftest import promise_of
 from workshop.checks import check
 from workshop.steps import STEPS, TOP
 
-ids = [step.room for step in STEPS]
+ids = [step.folder for step in STEPS]
 every_step = pytest.mark.parametrize("step", STEPS, ids=ids)
 
 
 def solution(step):
-    return TOP / "solutions" / step.room / "app.py"
+    return TOP / "solutions" / step.folder / "app.py"
 
 
 def source(path):
@@ -59,7 +59,7 @@ def test_the_readme_maps_the_steps():
         source(TOP / "README.md"),
         re.MULTILINE,
     )
-    assert rows == [(str(s.number), s.title, s.room, str(s.minutes)) for s in STEPS]
+    assert rows == [(str(s.number), s.title, s.folder, str(s.minutes)) for s in STEPS]
 
 
 @every_step
@@ -127,7 +127,7 @@ def test_the_end_of_the_process_waits_for_no_task(step):
 
 def checks_of(step):
     """The checks that a step's app has to pass, its own and the earlier ones that still hold."""
-    module = importlib.import_module(f"tests.step_{step.room}.test_{step.slug}")
+    module = importlib.import_module(f"tests.step_{step.folder}.test_{step.slug}")
     return [
         check
         for name, check in vars(module).items()
@@ -144,8 +144,8 @@ def promises(step):
 @every_step
 def test_the_starter_is_red_by_its_own_promises_alone(step):
     verdict = check(step, "steps", "--maxfail=1000")
-    assert list(verdict.told)[:4] == ["Promised", "Seen", "Means", "Look at"]
-    assert verdict.told["Promised"] == verdict.broken[0]
+    assert list(verdict.explanation)[:4] == ["Promised", "Seen", "Means", "Look at"]
+    assert verdict.explanation["Promised"] == verdict.broken[0]
     assert set(verdict.broken) <= set(promises(step))
     # Some of a step's promises hold from the start: a blocking server has no cleaner too many.
     assert len(verdict.broken) >= len(promises(step)) / 2

@@ -89,7 +89,7 @@ def saves(room, step, count):
     """What a learner saves: the starter, the solution and wrong answers, each in some new form."""
     import importlib
 
-    mistakes = importlib.import_module(f"tests.step_{step.room}.mistakes").MISTAKES.values()
+    mistakes = importlib.import_module(f"tests.step_{step.folder}.mistakes").MISTAKES.values()
     solution = room.solution(step.number).read_text(encoding="utf-8")
     texts = [step.starter.read_text(encoding="utf-8")]
     texts += [mistake.answer(solution) for mistake in mistakes]

@@ -628,9 +628,9 @@ def expect_forgotten(site, location, story):
     give_up = time.monotonic() + LIMIT
     while site.ask(location).status_code != 404:
         site.clock.advance(0.01)
-        told = why_no_sweep(site, story)
-        if told and site.ask(location).status_code != 404:
-            raise told
+        broken = why_no_sweep(site, story)
+        if broken and site.ask(location).status_code != 404:
+            raise broken
         expect(
             time.monotonic() < give_up,
             f"{story}. SWEEP_SECONDS is 0.01, and the task is still not forgotten.",
