@@ -63,8 +63,8 @@ class Picture:
     def _repr_mimebundle_(self, include=None, exclude=None):
         """Show it in a notebook, in the colour of the text around it, be that light or dark."""
         shown = self.svg.replace("<svg", '<svg style="max-width: 100%; height: auto"', 1)
-        told = {"name": self.name, "alt": self.alt, "svg": self.svg}
-        return {"text/html": shown, "text/plain": self.alt}, {"picture": told}
+        picture = {"name": self.name, "alt": self.alt, "svg": self.svg}
+        return {"text/html": shown, "text/plain": self.alt}, {"picture": picture}
 
 
 def by_lines(hatched):

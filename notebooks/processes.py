@@ -30,7 +30,7 @@ import watching
 from watching import TOP, WORK_SECONDS, Record, Silent, load
 
 sys.path.insert(0, str(TOP))
-from workshop.checks import processes as multiprocessing  # noqa: E402
+from workshop.checks import multiprocessing_context as multiprocessing  # noqa: E402
 
 STOP, GO_ON = "stop", "go on"  # what a process is told
 
@@ -222,9 +222,9 @@ def begin(connection, who, broker, folder, instead):
         for number in 1, 2:
             os.dup2(nowhere.fileno(), number)
     if broker:
-        from workshop import files
+        from workshop import file_broker
 
-        os.environ.update(files.environment(broker))
+        os.environ.update(file_broker.environment(broker))
 
     go_on, saying = threading.Event(), threading.RLock()  # a signal's handler may say something
 

@@ -109,8 +109,8 @@ class Record:
                 self._connected(connection.sock.getsockname()[1], number)
                 connection.request("GET" if body is None else "POST", url, body, headers)
                 raw = connection.getresponse()
-                told = raw.getheader("Location"), raw.getheader("Retry-After")
-                answer = Answer(raw.status, raw.read(), *told)
+                headers = raw.getheader("Location"), raw.getheader("Retry-After")
+                answer = Answer(raw.status, raw.read(), *headers)
             note = str(answer.status)
         finally:
             self._end(span, note)
@@ -457,9 +457,9 @@ def own_signals():
             signal.signal(signum, handler)
 
 
-def check(room, answers="steps"):
-    """Run a step's checks on your answer, and print what they say: pytest tests/step_ROOM."""
-    command = [sys.executable, "-m", "pytest", f"tests/step_{room}", f"--answers={answers}"]
+def check(folder, apps="steps"):
+    """Run a step's checks on your code, and print what they say: pytest tests/step_FOLDER."""
+    command = [sys.executable, "-m", "pytest", f"tests/step_{folder}", f"--apps={apps}"]
     done = subprocess.run(
         [*command, "-q", "--no-header", "--color=no"], cwd=TOP, capture_output=True, text=True
     )

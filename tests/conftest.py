@@ -1,4 +1,4 @@
-"""Which app.py is checked, and how a broken promise is told."""
+"""Which app.py is checked, and how a broken promise is explained."""
 
 import re
 import sys
@@ -16,7 +16,7 @@ TOP = Path(__file__).parent.parent
 def pytest_addoption(parser):
     group = parser.getgroup("workshop")
     group.addoption(
-        "--answers",
+        "--apps",
         metavar="DIR",
         default="steps",
         help="check DIR/NN_slug/app.py; without this option, steps/NN_slug/app.py",
@@ -25,7 +25,7 @@ def pytest_addoption(parser):
         "--solutions",
         action="store_const",
         const="solutions",
-        dest="answers",
+        dest="apps",
         help="check the solutions",
     )
     group.addoption(
@@ -43,8 +43,8 @@ def kind_of_site():
 @pytest.fixture
 def site(kind_of_site, request, caplog, capsys):
     """The app of the step in whose folder the test was collected, imported afresh."""
-    room = request.path.parent.name.removeprefix("step_")
-    path = (TOP / request.config.getoption("answers") / room / "app.py").resolve()
+    folder = request.path.parent.name.removeprefix("step_")
+    path = (TOP / request.config.getoption("apps") / folder / "app.py").resolve()
     shown = path.relative_to(TOP).as_posix() if path.is_relative_to(TOP) else str(path)
     site = kind_of_site(path, shown, lambda: (capsys.readouterr().err, caplog.text))
     yield site
@@ -69,17 +69,22 @@ def pytest_runtest_makereport(item, call):
     promise = dict(item.user_properties)["promise"]
     error = call.excinfo and call.excinfo.value
     if isinstance(error, Broken):
-        told = {"Promised": promise, "Seen": error.saw, "Means": error.means, "Look at": error.look}
+        explanation = {
+            "Promised": promise,
+            "Seen": error.saw,
+            "Means": error.means,
+            "Look at": error.look,
+        }
         if error.mistake:
-            told["Mistake"] = error.mistake
+            explanation["Mistake"] = error.mistake
     elif isinstance(error, CannotLoad):
-        told = {"Seen": error.sentence, "Look at": error.look}
+        explanation = {"Seen": error.sentence, "Look at": error.look}
     else:
         return report
-    report.user_properties.append(("told", told))
+    report.user_properties.append(("explanation", explanation))
     if item.config.option.tbstyle == "auto":
         report.sections.clear()
-        report.longrepr = "\n".join(f"{what + ':':9} {text}" for what, text in told.items())
+        report.longrepr = "\n".join(f"{what + ':':9} {text}" for what, text in explanation.items())
     return report
 
 

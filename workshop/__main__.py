@@ -34,7 +34,7 @@ def main():
 
     from workshop import setup
 
-    setup.heed(sys.argv[1:])
+    setup.read_from_option(sys.argv[1:])
     if setup.ensure("core") or not setup.inside():
         setup.enter(sys.argv[1:])
 

@@ -12,7 +12,7 @@ class StepNumber(click.ParamType):
 
     def convert(self, value, param, ctx):
         for step in STEPS:
-            if value is step or str(value) in (str(step.number), step.room):
+            if value is step or str(value) in (str(step.number), step.folder):
                 return step
         raise click.UsageError(no_step(value))
 
@@ -40,7 +40,7 @@ def the_last_begun():
 def equipped(context, parameter, step):
     """The step, once what it takes is installed."""
     if not context.resilient_parsing:  # in which a shell asks what could come next
-        setup.ensure(*step.needs)
+        setup.ensure(*step.extra_groups)
     return step
 
 

@@ -16,17 +16,17 @@ from pathlib import Path
 from workshop import setup
 from workshop.steps import TOP
 
-STUCK = 12  # seconds in one check; each wait in a check gives up before
+CHECK_TIMEOUT = 12  # seconds in one check; each wait in a check gives up before
 
 # Where there is fork(), a server forks the processes that run checks, and has imported for all of
 # them what takes long. Elsewhere, or where the path to its socket would be longer than a socket's
 # may be, each is started from nothing.
-SERVED = "forkserver" in multiprocessing.get_all_start_methods()
-SERVED = SERVED and len(os.fsencode(tempfile.gettempdir())) < 64
-processes = multiprocessing.get_context("forkserver" if SERVED else "spawn")
-IMPORTED = "pytest _pytest.junitxml _pytest.unittest doctest tomllib"
-IMPORTED += " flask_restful werkzeug.serving werkzeug.test concurrent.futures.thread"
-processes.set_forkserver_preload(IMPORTED.split())
+USES_FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
+USES_FORKSERVER = USES_FORKSERVER and len(os.fsencode(tempfile.gettempdir())) < 64
+multiprocessing_context = multiprocessing.get_context("forkserver" if USES_FORKSERVER else "spawn")
+PRELOADED = "pytest _pytest.junitxml _pytest.unittest doctest tomllib"
+PRELOADED += " flask_restful werkzeug.serving werkzeug.test concurrent.futures.thread"
+multiprocessing_context.set_forkserver_preload(PRELOADED.split())
 
 
 @dataclass
@@ -39,19 +39,19 @@ class Verdict:
     promises: int = 0
     kept: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    told: dict[str, str] | None = None
+    explanation: dict[str, str] | None = None
 
     @property
     def green(self):
-        return self.told is None
+        return self.explanation is None
 
 
-def check(step, answers="steps", *options, processes=1):
-    """Check DIR/NN_slug/app.py, where answers is DIR; returns a Verdict.
+def check(step, apps="steps", *options, processes=1):
+    """Check DIR/NN_slug/app.py, where apps is DIR; returns a Verdict.
 
     options: more for pytest, such as --maxfail=100 to go on after the first broken promise.
     """
-    with Run(step, answers, *options, processes=processes) as run:
+    with Run(step, apps, *options, processes=processes) as run:
         return run.verdict()
 
 
@@ -62,10 +62,10 @@ class Run:
     first broken promise is the same however many processes there are.
     """
 
-    def __init__(self, step, answers="steps", *options, processes=1):
-        setup.ensure(*step.needs)
-        self._answers = answers
-        arguments = [*arguments_for(step, answers), *options]
+    def __init__(self, step, apps="steps", *options, processes=1):
+        setup.ensure(*step.extra_groups)
+        self._apps = apps
+        arguments = [*arguments_for(step, apps), *options]
         self._processes = [Process(arguments) for _ in range(processes)]
 
     def verdict(self):
@@ -77,19 +77,19 @@ class Run:
         while count is None or handed < count or busy:
             process = by_connection[wait(by_connection)[0]]
             try:
-                told = process.connection.recv()
+                message = process.connection.recv()
             except (EOFError, OSError):
-                return self._read(verdict, said, ended_early(process, self._answers))
-            if "uncollected" in told:
-                return Verdict(told={"Seen": told["uncollected"]})
-            if "promise" in told:
-                said.setdefault(busy[process], []).append(told)
+                return self._read(verdict, said, ended_early(process, self._apps))
+            if "uncollected" in message:
+                return Verdict(explanation={"Seen": message["uncollected"]})
+            if "promise" in message:
+                said.setdefault(busy[process], []).append(message)
                 continue
             number = busy.pop(process, None)  # it is over with that, or ready for its first
-            if told.get("enough"):
+            if message.get("enough"):
                 end = number if end is None else min(end, number)
-            if "ready" in told:
-                count, verdict.promises = told["ready"], told["promises"]
+            if "ready" in message:
+                count, verdict.promises = message["ready"], message["promises"]
             if end is None and handed < count:
                 process.ask(handed)
                 busy[process], handed = handed, handed + 1
@@ -102,9 +102,9 @@ class Run:
         """Fill in what was told of each check, and what went amiss at the end."""
         whole = {}
         for each in (each for number in sorted(said) for each in said[number]):
-            whole[each["promise"]] = whole.get(each["promise"], True) and not each["told"]
-            verdict.told = verdict.told or each["told"]
-        verdict.told = verdict.told or amiss
+            whole[each["promise"]] = whole.get(each["promise"], True) and not each["explanation"]
+            verdict.explanation = verdict.explanation or each["explanation"]
+        verdict.explanation = verdict.explanation or amiss
         verdict.kept = [promise for promise in whole if whole[promise]]
         verdict.broken = [promise for promise in whole if not whole[promise]]
         return verdict
@@ -121,12 +121,12 @@ class Run:
         self.cancel()
 
 
-def arguments_for(step, answers):
+def arguments_for(step, apps):
     """What pytest is to be told."""
-    arguments = [str(step.checks), f"--answers={answers}"]
+    arguments = [str(step.checks), f"--apps={apps}"]
     arguments += ["--disable-plugin-autoload"]  # whatever is installed, the checks are these
     arguments += ["--tb=native"]  # the other ways parse the checks' files for each traceback
-    arguments += [f"--override-ini=faulthandler_timeout={STUCK}"]
+    arguments += [f"--override-ini=faulthandler_timeout={CHECK_TIMEOUT}"]
     return [*arguments, "--override-ini=faulthandler_exit_on_timeout=true"]
 
 
@@ -157,9 +157,9 @@ class Process:
     def __init__(self, arguments, run=run_pytest):
         handle, self._printed = tempfile.mkstemp()
         os.close(handle)
-        self.connection, theirs = processes.Pipe()
+        self.connection, theirs = multiprocessing_context.Pipe()
         given = theirs, self._printed, arguments
-        self._process = processes.Process(target=run, args=given)
+        self._process = multiprocessing_context.Process(target=run, args=given)
         start_server()
         self._process.start()
         theirs.close()
@@ -192,7 +192,7 @@ def start_server():
     Ctrl-C is for the command, which ends its processes itself.
     """
     global started
-    if started or not SERVED or threading.current_thread() is not threading.main_thread():
+    if started or not USES_FORKSERVER or threading.current_thread() is not threading.main_thread():
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -202,14 +202,14 @@ def start_server():
         signal.signal(signal.SIGINT, before)
 
 
-def ended_early(process, answers):
+def ended_early(process, apps):
     """What is told when pytest ended in the middle."""
     status, printed = process.last_words()
-    where = re.findall(rf'File ".*?({re.escape(answers)}/\S+/app\.py)", line (\d+)', printed)
+    where = re.findall(rf'File ".*?({re.escape(apps)}/\S+/app\.py)", line (\d+)', printed)
     if "Timeout" in printed and where:
         path, line = where[0]
         return {
-            "Seen": f"{path} was still busy after {STUCK} seconds, at line {line}.",
+            "Seen": f"{path} was still busy after {CHECK_TIMEOUT} seconds, at line {line}.",
             "Look at": "Is there a loop that never ends?",
         }
     return {

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from workshop import answers, checks, hints, opening, progress, serve, setup
+from workshop import checks, hints, opening, progress, restore, serve, setup
 from workshop.arguments import begun_step_argument, exact_step_argument, no_step, step_argument
 from workshop.bench import bench
 from workshop.doctor import doctor
@@ -96,11 +96,11 @@ def show_map():
         elif step is here:
             mark, style = ("→", "bold")
         title = f"{step.title:29}{step.minutes:4} min"
-        after = " (after the class)" if step.beyond else ""
+        after = " (after the class)" if step.after_class else ""
         row = f"{mark}  {step.number}  {title}  {shown(step.app.parent)}{after}"
         console.print(row, style=style)
     console.print()
-    if here and here.beyond:
+    if here and here.after_class:
         console.print("That was the class. What follows is for afterwards.\n")
     if here:
         console.print(f"Next: read {shown(here.lesson)}")
@@ -118,7 +118,7 @@ def show_map():
 def check(step, solutions):
     """Check step N. Exit status: 0 when green, 1 when not."""
     where = "solutions" if solutions else "steps"
-    console.print(f"Step {step.number}, {step.title}: {where}/{step.room}/app.py\n", style="bold")
+    console.print(f"Step {step.number}, {step.title}: {where}/{step.folder}/app.py\n", style="bold")
     with aside.status("Checking …"):
         verdict = checks.check(step, where) if solutions else progress.checked(step)
     show_verdict(step, verdict)
@@ -146,7 +146,7 @@ def hint(step, again):
         return
     if again:
         hints.forget(step)
-    show_hint(step, verdict.told)
+    show_hint(step, verdict.explanation)
 
 
 @commands.command("compare")
@@ -167,7 +167,7 @@ def reset(step):
 
     Your file is kept beside it, with the date in its name, and `undo` brings it back.
     """
-    saved = answers.reset(step)
+    saved = restore.reset(step)
     hints.forget(step)
     if not saved:
         console.print(f"{shown(step.app)} is the starter, as it came.")
@@ -187,7 +187,7 @@ def catch_up(step):
     Step N itself stays as it is.
     """
     with aside.status("Checking …"):
-        changed, saved = answers.catch_up(step)
+        changed, saved = restore.catch_up(step)
     for other in changed:
         console.print(f"Step {other.number} has our solution now: {shown(other.app)}")
     console.print(f"All steps before step {step.number} are green.")
@@ -204,17 +204,17 @@ def undo(file):
 
     With FILE, put that kept file back in place as app.py. Whatever you wrote since is kept too.
     """
-    every = {path: step for step in STEPS for path in answers.kept(step)}
+    every = {path: step for step in STEPS for path in restore.kept(step)}
     if file and file.resolve() not in every:
         raise click.UsageError(f"{file} is not a file that reset, catch-up or undo has kept.")
-    back = {every[file.resolve()]: file.resolve()} if file else answers.last()
+    back = {every[file.resolve()]: file.resolve()} if file else restore.last()
     if not back:
         left = "".join(f"\n  {COMMAND} undo {shown(path)}" for path in every)
         offer = f"\nWhat an undo has put aside comes back by:{left}" if left else ""
         raise click.ClickException(f"There is nothing to take back.{offer}")
     path = next(iter(back.values()))
-    console.print(f"Takes back {answers.reason(path)} of {answers.minute(path)}:")
-    saved = answers.undo(back)
+    console.print(f"Takes back {restore.reason(path)} of {restore.minute(path)}:")
+    saved = restore.undo(back)
     for step in back:
         console.print(f"{shown(step.app)} is again what it was before that.")
     show_kept(saved)

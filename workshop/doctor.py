@@ -51,7 +51,7 @@ def packages():
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    lines = setup.PINS.read_text(encoding="utf-8").splitlines()
+    lines = setup.REQUIREMENTS.read_text(encoding="utf-8").splitlines()
     pins = [Requirement(line) for line in lines if line[:1].isalnum()]
     pinned = {pin.name: pin.specifier for pin in pins if not pin.marker or pin.marker.evaluate()}
     wrong = []
@@ -115,7 +115,7 @@ def place():
 
 
 def clock():
-    if time.time() < setup.PINS.stat().st_mtime - 24 * 3600:
+    if time.time() < setup.REQUIREMENTS.stat().st_mtime - 24 * 3600:
         raise Problem(
             f"The clock says {time.strftime('%Y-%m-%d %H:%M')}, which is before the workshop was "
             "copied here.",
@@ -140,7 +140,7 @@ def solution():
     verdict = checks.check(STEPS[1], "solutions")
     if not verdict.green:
         raise Problem(
-            f"The solution of step 2 is not green here: {verdict.told['Seen']}",
+            f"The solution of step 2 is not green here: {verdict.explanation['Seen']}",
             "Please say so, as CONTRIBUTING.md asks, with all that this has printed.",
         )
     return "checks work"
@@ -148,7 +148,7 @@ def solution():
 
 def everything():
     of_maintainers = "verify", "bench"
-    missing = setup.lacking([group for group in setup.groups() if group not in of_maintainers])
+    missing = setup.missing([group for group in setup.groups() if group not in of_maintainers])
     if missing:
         raise Problem(f"Not installed yet: {', '.join(missing)}.", f"Type: {COMMAND} setup --all")
     return "all is installed"

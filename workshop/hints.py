@@ -19,12 +19,12 @@ def hints(step):
     return [(title, text.strip("\n")) for title, text in found]
 
 
-def hints_for(step, told):
+def hints_for(step, explanation):
     """The hint to a known mistake, if one was told; then those of the lesson."""
-    mistake = told and told.get("Mistake")
+    mistake = explanation and explanation.get("Mistake")
     if not mistake:
         return hints(step)
-    own = f"{verbatim(told['Means'])}\n\n{verbatim(told['Look at'])}"
+    own = f"{verbatim(explanation['Means'])}\n\n{verbatim(explanation['Look at'])}"
     return [(f"Your answer shows: {mistake}", own), *hints(step)]
 
 
@@ -33,9 +33,9 @@ def verbatim(text):
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
-def next_hint(step, told):
+def next_hint(step, explanation):
     """The first hint that has not been shown, as (title, text, how many are left), or None."""
-    every = hints_for(step, told)
+    every = hints_for(step, explanation)
     seen = _seen()
     for number, (title, text) in enumerate(every, 1):
         if _fingerprint(step, title, text) not in seen:
@@ -52,7 +52,7 @@ def forget(step):
 
 
 def _fingerprint(step, title, text):
-    return hashlib.sha256(f"{step.room}\n{title}\n{text}".encode()).hexdigest()
+    return hashlib.sha256(f"{step.folder}\n{title}\n{text}".encode()).hexdigest()
 
 
 def _seen():

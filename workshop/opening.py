@@ -18,7 +18,7 @@ from workshop.steps import TOP, shown
 @step_argument
 def lab(step):
     """Open JupyterLab at step N's notebook, until Ctrl-C."""
-    notebook = there(TOP / "notebooks" / f"{step.room}.ipynb")
+    notebook = there(TOP / "notebooks" / f"{step.folder}.ipynb")
     setup.ensure("core", "notebooks")
     console.print(f"{shown(notebook)} opens in your browser. Ctrl-C ends it.")
     console.print("If no browser opens, open the address with a token in it, which comes below.\n")

@@ -14,7 +14,7 @@ from workshop.checks import Verdict, check
 from workshop.steps import STEPS, TOP
 
 CACHE = TOP / ".workshop"
-VERDICTS = CACHE / "verdicts"  # a line for each: a fingerprint, and what was told, as JSON
+VERDICTS = CACHE / "verdicts"  # a line for each: a fingerprint, and the explanation as JSON
 
 
 def content(path):
@@ -30,7 +30,7 @@ def fingerprint(step):
     tests = TOP / "tests"
     files = [step.app, TOP / "requirements.lock", *sorted(tests.glob("*.py"))]
     files += sorted(path for s in STEPS[: step.number] for path in s.checks.glob("*.py"))
-    whole = hashlib.sha256(repr((step.room, sys.version_info[:3])).encode())
+    whole = hashlib.sha256(repr((step.folder, sys.version_info[:3])).encode())
     for path in files:
         whole.update(hashlib.sha256(content(path) or b"").digest())
     return whole.hexdigest()
@@ -41,9 +41,9 @@ def remembered(step):
     wanted = fingerprint(step)
     with contextlib.suppress(OSError, ValueError):
         for line in VERDICTS.read_text(encoding="utf-8").splitlines():
-            found, _, told = line.partition(" ")
+            found, _, explanation = line.partition(" ")
             if found == wanted:
-                return Verdict(told=json.loads(told))
+                return Verdict(explanation=json.loads(explanation))
     return None
 
 
@@ -54,7 +54,7 @@ def remember(step, verdict, known_by):
     with contextlib.suppress(OSError):  # a folder that cannot be written to, or a full disk
         CACHE.mkdir(exist_ok=True)
         with VERDICTS.open("a", encoding="utf-8") as lines:
-            lines.write(f"{known_by} {json.dumps(verdict.told)}\n")
+            lines.write(f"{known_by} {json.dumps(verdict.explanation)}\n")
 
 
 def checked(step, processes=1):

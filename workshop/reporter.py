@@ -21,12 +21,12 @@ class Reporter:
     def __init__(self, connection):
         self._connection = connection
 
-    def _tell(self, **what):
+    def _send(self, **what):
         self._connection.send(what)
 
     def pytest_collectreport(self, report):
         if report.failed:
-            self._tell(uncollected=str(report.longrepr))
+            self._send(uncollected=str(report.longrepr))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
@@ -35,17 +35,19 @@ class Reporter:
         gc.freeze()  # what is here by now stays; it need not be looked through again and again,
         gc.set_threshold(100_000)  # and the rest not as often: this process will not be there long
         promises = {dict(item.user_properties)["promise"] for item in session.items}
-        self._tell(ready=len(session.items), promises=len(promises))
+        self._send(ready=len(session.items), promises=len(promises))
         while (number := self._connection.recv()) is not None:
             item = session.items[number]
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-            self._tell(over=number, enough=bool(session.shouldfail))
+            self._send(over=number, enough=bool(session.shouldfail))
         os._exit(0)
 
     def pytest_runtest_logreport(self, report):
         said = dict(report.user_properties)
-        told = said.get("told", {"Promised": said["promise"], "Seen": report.longreprtext})
-        self._tell(promise=said["promise"], told=told if report.failed else None)
+        explanation = said.get(
+            "explanation", {"Promised": said["promise"], "Seen": report.longreprtext}
+        )
+        self._send(promise=said["promise"], explanation=explanation if report.failed else None)
 
 
 def set_limits():

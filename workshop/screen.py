@@ -29,25 +29,25 @@ def show_verdict(step, verdict):
         console.print(what_follows(step))
         console.print(f"Your answer beside ours: {COMMAND} compare {step.number}")
         return
-    show_broken(verdict.told)
+    show_broken(verdict.explanation)
 
 
-def show_broken(told):
+def show_broken(explanation):
     """Show the promise that is broken, what was seen, what it means and where to look."""
-    if promise := told.get("Promised"):
+    if promise := explanation.get("Promised"):
         promise = textwrap.fill(f"✗ {promise}", console.width, subsequent_indent="  ")
         console.print(Text(f"{promise}\n", "bold red"))
-        told = {"Mistake": "none that the checks know by name", **told}
+        explanation = {"Mistake": "none that the checks know by name", **explanation}
     for what in "Mistake", "Seen", "Means", "Look at":
-        if what in told:
-            row = f"  {what:9}{told[what]}"
+        if what in explanation:
+            row = f"  {what:9}{explanation[what]}"
             row = textwrap.fill(row, console.width, subsequent_indent=" " * 11)
             console.print(Text(row))
 
 
-def show_hint(step, told):
-    """Show the next hint; told: what the checks said of the answer, or None."""
-    if not (found := hints.next_hint(step, told)):
+def show_hint(step, explanation):
+    """Show the next hint; explanation: what the checks said of the answer, or None."""
+    if not (found := hints.next_hint(step, explanation)):
         console.print(f"That was the last hint. From the first one on: {COMMAND} hint --again")
         console.print(f"The answer that we would give: {shown(step.solution)}")
         return
@@ -100,6 +100,6 @@ def what_follows(step):
     following = after(step)
     if not following:
         return "That was the last step."
-    if following.beyond and not step.beyond:
+    if following.after_class and not step.after_class:
         return f"That was the class. For afterwards: {shown(following.lesson)}"
     return f"Next: {shown(following.lesson)}"

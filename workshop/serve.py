@@ -28,7 +28,7 @@ def run(step, port, solutions):
 
     Below, it shows each request and each task as they happen, with time running downwards.
     """
-    app = TOP / ("solutions" if solutions else "steps") / step.room / "app.py"
+    app = TOP / ("solutions" if solutions else "steps") / step.folder / "app.py"
     wanted, port = port, free_port(port)
     console.print(f"{shown(app)} is served at http://127.0.0.1:{port}. Ctrl-C ends it.\n")
     if port != wanted:
@@ -41,7 +41,7 @@ def run(step, port, solutions):
     console.print("\nBelow, time runs down: ┬ a request or a task begins, │ goes on, ┴ ends.\n")
     flask = [sys.executable, "-m", "workshop.timeline", "--app", str(app)]
     flask += ["run", "--port", str(port), "--debug", "--no-debugger"]  # debug: again at every save
-    if step.needs:
+    if step.extra_groups:
         environment = celery_environment()
         with worker(app.parent, environment):
             status = call(flask, interrupted=0, env=environment)
@@ -72,14 +72,14 @@ def call(command, interrupted=130, **options):
 
 def celery_environment():
     """The environment for Celery: over files, where REDIS_URL says nothing else."""
-    from workshop import files
+    from workshop import file_broker
 
     redis = "REDIS_URL" in os.environ
     folder = Path(os.environ.get("WORKSHOP_FILES", CACHE / "celery"))
     where = "at REDIS_URL" if redis else f"files in {folder}"
     console.print("A worker is started as well.")
     console.print(f"Broker and result store are {where}.\n", markup=False, soft_wrap=True)
-    return {**os.environ, **({} if redis else files.environment(folder))}
+    return {**os.environ, **({} if redis else file_broker.environment(folder))}
 
 
 def curls(step, port):

@@ -14,7 +14,7 @@ from zlib import crc32
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "pyproject.toml"
-PINS = ROOT / "requirements.lock"
+REQUIREMENTS = ROOT / "requirements.lock"
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 # What .venv holds; written last. Empty: something was cut short, and .venv is to be made again.
@@ -23,7 +23,7 @@ STAMP = VENV / "workshop.stamp"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 # What Python or pip says when something is amiss, and what to do about it. The first that fits.
-CURES = {
+REMEDIES = {
     r"No space left|WinError 112|quota exceeded": "The disk is full. Free 200 MB, then try again.",
     r"No module named '?(venv|ensurepip)": f"""\
 This Python came without venv. On Debian or Ubuntu, type the line below; elsewhere, get Python from
@@ -52,16 +52,16 @@ def ensure(*groups):
     with status 2; after Ctrl-C, with 130.
     """
     try:
-        if not lacking(groups):
+        if not missing(groups):
             return False
-        with _alone():
-            if missing := lacking(groups):  # unless the one that we waited for has seen to it
-                _set_up(missing)
+        with _one_at_a_time():
+            if lacking := missing(groups):  # unless the one that we waited for has seen to it
+                _set_up(lacking)
     except KeyboardInterrupt:
         _say("\nStopped.")
         sys.exit(130)
     except (OSError, ValueError) as error:  # ValueError: a pyproject.toml that cannot be read
-        _say("\n" + _cure(str(error)))
+        _say("\n" + _remedy(str(error)))
         sys.exit(2)
     return True
 
@@ -74,7 +74,7 @@ def groups():
     return [group for group in every if group != "proof"]
 
 
-def heed(arguments):
+def read_from_option(arguments):
     """Have pip take its packages from DIR alone, here and inside .venv, if this is `setup --from`.
 
     It has to be known before there is anything that could read a command line properly.
@@ -109,14 +109,14 @@ def enter(arguments):
     sys.exit(subprocess.call(command))
 
 
-def lacking(groups):
+def missing(groups):
     """Those of these groups that .venv does not hold, at the versions of requirements.lock."""
     held = _stamp().get("groups", {})
-    return [group for group in groups if held.get(group) != _pins()]
+    return [group for group in groups if held.get(group) != _lock_checksum()]
 
 
-def _pins():
-    return crc32(PINS.read_bytes())  # which also says what each group asked for
+def _lock_checksum():
+    return crc32(REQUIREMENTS.read_bytes())  # which also says what each group asked for
 
 
 def _stamp():
@@ -140,22 +140,22 @@ def _set_up(groups):
 
     started = time.monotonic()
     _say("Setting up, once:")
-    stamp = _stamp() or _make()
-    _keep(stamp)  # what is made is made, also if pip then finds no network
+    stamp = _stamp() or _make_venv()
+    _write_stamp(stamp)  # what is made is made, also if pip then finds no network
     _install(groups)
-    stamp["groups"].update(dict.fromkeys(groups, _pins()))
-    _keep(stamp)
+    stamp["groups"].update(dict.fromkeys(groups, _lock_checksum()))
+    _write_stamp(stamp)
     importlib.invalidate_caches()  # so that this very process can import what is new
     _say(f"Ready in {time.monotonic() - started:.0f} s.")
 
 
-def _keep(stamp):
+def _write_stamp(stamp):
     whole = STAMP.with_suffix(".new")
     whole.write_text(json.dumps(stamp), encoding="utf-8")
     whole.replace(STAMP)
 
 
-def _make():
+def _make_venv():
     """Make .venv with nothing but pip in it, and return what its stamp is to say."""
     import shutil
 
@@ -183,7 +183,7 @@ def _install(groups):
 
     names = []
 
-    def heed(line):
+    def on_line(line):
         if line.startswith("Installing collected packages"):
             STAMP.write_text("")  # only now: without a network, what was there is still good
         elif name := re.match(r"Collecting ([\w.-]+)|Processing .*[/\\]([\w.]+)-", line):
@@ -193,12 +193,22 @@ def _install(groups):
     listed = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"]
     options = "--no-user --no-input --disable-pip-version-check --progress-bar off --retries 2"
     wanted = [requirement for group in groups for requirement in listed[group]]
-    _run(PYTHON, "-m", "pip", "install", *options.split(), "-c", PINS.name, *wanted, heed=heed)
+    _run(
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        *options.split(),
+        "-c",
+        REQUIREMENTS.name,
+        *wanted,
+        on_line=on_line,
+    )
     if len(names) % 6:
         _say()
 
 
-def _run(python, *arguments, heed=lambda line: None):
+def _run(python, *arguments, on_line=lambda line: None):
     """Run a Python that heeds none of the learner's PYTHON settings, and keep what it says."""
     import subprocess
 
@@ -211,12 +221,12 @@ def _run(python, *arguments, heed=lambda line: None):
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        close_fds=False,  # it is to have the lock of _alone() too
+        close_fds=False,  # it is to have the lock of _one_at_a_time() too
     ) as process:
         try:
             for line in process.stdout:
                 said.append(line)
-                heed(line)
+                on_line(line)
         except BaseException:
             process.kill()
             raise
@@ -225,7 +235,7 @@ def _run(python, *arguments, heed=lambda line: None):
 
 
 @contextmanager
-def _alone():
+def _one_at_a_time():
     """Wait until nobody else is setting up, then make the others wait.
 
     The system gives the lock back when the last process that has it ends. pip has it too: if we are
@@ -234,15 +244,15 @@ def _alone():
     import time
 
     with open(ROOT / ".venv.lock", "ab") as turn:
-        if not _locked(turn):
+        if not _try_to_lock(turn):
             _say("Another set-up is at work here: waiting until it is done.")
-            while not _locked(turn):
+            while not _try_to_lock(turn):
                 time.sleep(0.2)
         os.set_inheritable(turn.fileno(), True)
         yield
 
 
-def _locked(file):
+def _try_to_lock(file):
     try:
         if os.name == "nt":
             import msvcrt
@@ -259,7 +269,7 @@ def _locked(file):
     return True
 
 
-def _cure(said):
+def _remedy(said):
     import re
 
     missing = "No matching distribution" in said or "Cannot install" in said
@@ -268,7 +278,7 @@ def _cure(said):
             f"The folder has no packages for this computer: Python {VERSION}, {sys.platform}.\n"
             "Get online and type the same without --from, or fill the folder again with --wheels."
         )
-    for sign, cure in CURES.items():
+    for sign, cure in REMEDIES.items():
         if re.search(sign, said):
             return cure
     lines = said.splitlines()

@@ -16,39 +16,39 @@ class Step:
     minutes: int
 
     @property
-    def room(self):
+    def folder(self):
         return f"{self.number:02}_{self.slug}"
 
     @property
-    def beyond(self):
+    def after_class(self):
         """Whether it comes after the class, for those who want to put this to work."""
         return self.number > 5
 
     @property
-    def needs(self):
+    def extra_groups(self):
         """The dependency groups that it takes, beyond the core."""
         return [self.slug] if self.slug == "celery" else []
 
     @property
     def app(self):
-        return TOP / "steps" / self.room / "app.py"
+        return TOP / "steps" / self.folder / "app.py"
 
     @property
     def starter(self):
         """The app.py that the learner begins with, once more: for reset."""
-        return TOP / "workshop" / "starters" / self.room / "app.py"
+        return TOP / "workshop" / "starters" / self.folder / "app.py"
 
     @property
     def solution(self):
-        return TOP / "solutions" / self.room / "app.py"
+        return TOP / "solutions" / self.folder / "app.py"
 
     @property
     def lesson(self):
-        return TOP / "steps" / self.room / "README.md"
+        return TOP / "steps" / self.folder / "README.md"
 
     @property
     def checks(self):
-        return TOP / "tests" / f"step_{self.room}"
+        return TOP / "tests" / f"step_{self.folder}"
 
 
 STEPS = (

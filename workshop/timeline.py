@@ -172,7 +172,7 @@ def write(line):
 
 if __name__ == "__main__":
     if os.environ.get("CELERY_BROKER_URL") == "files://":
-        import workshop.files  # noqa: F401
+        import workshop.file_broker  # noqa: F401
     if os.environ.get("WERKZEUG_RUN_MAIN") != "true":  # only starts the process that serves
         from workshop.serve import call
 

@@ -157,7 +157,7 @@ class Watch:
         if self._verdict and self._verdict.green:
             console.print(f"Step {self._step.number} is green. It needs no hint.")
         else:
-            show_hint(self._step, self._verdict and self._verdict.told)
+            show_hint(self._step, self._verdict and self._verdict.explanation)
 
     def _compare(self):
         show_comparison(self._step)

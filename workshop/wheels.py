@@ -12,7 +12,7 @@ import sysconfig
 from packaging.requirements import Requirement
 
 from workshop.screen import aside
-from workshop.setup import PINS
+from workshop.setup import REQUIREMENTS
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 GLIBC = (5, 12, 17, 24, 26, 27, 28, 31, 34)  # what wheels for Linux are made for, as glibc 2.x
@@ -60,7 +60,7 @@ def fill(folder, here=False):
 
 def wanted(facts):
     """What requirements.lock lists for a system of which these are the facts."""
-    lines = PINS.read_text(encoding="utf-8").splitlines()
+    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
     pins = [Requirement(line) for line in lines if line[:1].isalnum()]
     return [f"{p.name}{p.specifier}" for p in pins if not p.marker or p.marker.evaluate(facts)]
 

@@ -72,7 +72,7 @@ if __name__ == "__main__":
     from celery.__main__ import main
 
     if os.environ.get("CELERY_BROKER_URL") == "files://":
-        import workshop.files  # noqa: F401
+        import workshop.file_broker  # noqa: F401
     threading.Thread(target=end_with_the_command, daemon=True).start()
     sys.argv[1:] = ["--workdir", sys.argv[1], "--app=app:celery", "-q", "worker", *OPTIONS.split()]
     main()

@@ -6,13 +6,20 @@ from collections import defaultdict
 from functools import partial
 
 from tests.harness import process
-from workshop.checks import IMPORTED, Process, Run, arguments_for, processes, run_pytest
+from workshop.checks import (
+    PRELOADED,
+    Process,
+    Run,
+    arguments_for,
+    multiprocessing_context,
+    run_pytest,
+)
 from workshop.reporter import Reporter
 from workshop.steps import STEPS
 
 # It is itself forked from one that has imported all checks: above all, Celery takes long.
-CHECKS = [f"tests.step_{step.room}.test_{step.slug}" for step in STEPS]
-processes.set_forkserver_preload([*IMPORTED.split(), __name__, *CHECKS])
+CHECKS = [f"tests.step_{step.folder}.test_{step.slug}" for step in STEPS]
+multiprocessing_context.set_forkserver_preload([*PRELOADED.split(), __name__, *CHECKS])
 waiting = defaultdict(list)  # by step: processes that have its checks collected, and no answer
 
 
@@ -22,30 +29,30 @@ class Forking(Reporter):
     def pytest_runtestloop(self, session):
         every = session.items
         while True:
-            answers, names, session.config.option.maxfail = self._connection.recv()
+            apps, names, session.config.option.maxfail = self._connection.recv()
             child = os.fork()
             if not child:
                 process.launcher = None  # that is the parent's
                 process.get_ready()
-                session.config.option.answers = answers
+                session.config.option.apps = apps
                 session.items = [i for i in every if names is None or i.originalname in names]
                 return super().pytest_runtestloop(session)
             _, status = os.waitpid(child, 0)
             if status:
-                self._tell(uncollected=f"Python ended in the middle, with {status}.")
+                self._send(uncollected=f"Python ended in the middle, with {status}.")
 
 
 class Forked(Run):
     """A Run of one step's checks, or of those of these names, on DIR/NN_slug/app.py."""
 
-    def __init__(self, step, answers, names=None, maxfail=1):
-        self._step, self._answers = step, answers
+    def __init__(self, step, apps, names=None, maxfail=1):
+        self._step, self._apps = step, apps
         if not waiting[step]:
             plugin = partial(run_pytest, plugin=Forking)
-            waiting[step].append(Process(arguments_for(step, answers), plugin))
+            waiting[step].append(Process(arguments_for(step, apps), plugin))
             atexit.register(waiting[step][-1].kill)
         self._processes = [waiting[step].pop()]
-        self._processes[0].connection.send((answers, names, maxfail))
+        self._processes[0].connection.send((apps, names, maxfail))
 
     def cancel(self):
         self._processes[0].ask(None)

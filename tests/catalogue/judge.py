@@ -20,12 +20,12 @@ def source(path):
 
 def wrong(step):
     """The step's Mistakes, by their ids."""
-    return importlib.import_module(f"{__package__}.{step.room}.wrong").MISTAKES
+    return importlib.import_module(f"{__package__}.{step.folder}.wrong").MISTAKES
 
 
 def right(step):
     """The paths of the step's right solutions, other than ours."""
-    return sorted((HERE / step.room / "right").glob("*.py"))
+    return sorted((HERE / step.folder / "right").glob("*.py"))
 
 
 WRONG = [(step, mistake) for step in STEPS for mistake in wrong(step)]
@@ -39,7 +39,7 @@ def wrong_solution(step, mistake):
 
 def checks_of(step):
     """The checks that a step's app has to pass, by name: its own, and earlier ones that hold."""
-    module = importlib.import_module(f"tests.step_{step.room}.test_{step.slug}")
+    module = importlib.import_module(f"tests.step_{step.folder}.test_{step.slug}")
     return {
         name: check
         for name, check in vars(module).items()
@@ -60,7 +60,7 @@ def promises_broken(step, mistake):
 
 def held_to(step, mistake):
     """A wrong solution is held to its step's own checks, and to those that it fails."""
-    own = f"tests.step_{step.room}."
+    own = f"tests.step_{step.folder}."
     names = {name for name, check in checks_of(step).items() if check.__module__.startswith(own)}
     return names | fails(step, mistake)
 
@@ -68,13 +68,15 @@ def held_to(step, mistake):
 def verdict(step, code, checks=None, maxfail=1):
     """What the checks, or those of these names, say of code as the step's app.py: a Verdict."""
     with tempfile.TemporaryDirectory() as folder:
-        app = Path(folder, step.room, "app.py")
+        app = Path(folder, step.folder, "app.py")
         app.parent.mkdir()
         app.write_text(code, encoding="utf-8")
         with Forked(step, folder, checks, maxfail) as run:
             found = run.verdict()
-    if found.told:  # the learner's folder is steps/
-        found.told = {key: text.replace(folder, "steps") for key, text in found.told.items()}
+    if found.explanation:  # the learner's folder is steps/
+        found.explanation = {
+            key: text.replace(folder, "steps") for key, text in found.explanation.items()
+        }
     return found
 
 
@@ -93,7 +95,7 @@ def explanations(step):
     """
     parts = []
     for mistake in sorted(wrong(step)):
-        explanation = verdict_on(step, mistake).told
+        explanation = verdict_on(step, mistake).explanation
         lines = [f"{what + ':':8} {explanation[what]}" for what in ("Seen", "Means", "Look at")]
         parts.append(f"[{mistake}]\n" + "\n".join(lines) + "\n")
     return masked("\n".join(parts))

@@ -26,15 +26,15 @@ from workshop.steps import STEPS, TOP
 LISTED = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text(encoding="utf-8"))
 CONFIG = """\
 [cosmic-ray]
-module-path = "solutions/{room}/app.py"
+module-path = "solutions/{folder}/app.py"
 timeout = 120.0  # seconds for all checks of a step; a mutant that takes longer counts as killed
-test-command = '''"{python}" -m pytest -x -q --disable-plugin-autoload --solutions tests/step_{room}
-    tests/workshop/test_steps.py::test_a_solution_runs_by_itself[{room}] {more}'''
+test-command = '''"{python}" -m pytest -x -q --disable-plugin-autoload --solutions tests/step_{folder}
+    tests/workshop/test_steps.py::test_a_solution_runs_by_itself[{folder}] {more}'''
 distributor.name = "local"
 """
 SELF = "tests/workshop/test_"
 ENDS = f"{SELF}steps.py::test_the_end_of_the_process_waits_for_no_task"
-MORE = {step.room: f"{ENDS}[{step.room}]" for step in STEPS[1:5]} | {
+MORE = {step.folder: f"{ENDS}[{step.folder}]" for step in STEPS[1:5]} | {
     "06_limits": f"{SELF}limits.py::test_a_long_sweep_lets_requests_go_first",
     "07_celery": f"{SELF}celery.py::test_a_killed_worker_has_its_task_done_by_another "
     f"{SELF}celery.py::test_while_redis_is_away_clients_are_told_and_nothing_is_lost",
@@ -68,8 +68,8 @@ def mutants(step):
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "workshop")
         shutil.copytree(TOP, copy, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-        more = MORE.get(step.room, "")
-        config = CONFIG.format(room=step.room, python=sys.executable, more=more)
+        more = MORE.get(step.folder, "")
+        config = CONFIG.format(folder=step.folder, python=sys.executable, more=more)
         (copy / "mutants").write_text(config)
         for command in "init", "exec":
             cosmic_ray = [sys.executable, "-m", "cosmic_ray.cli", command, "mutants", "session"]
@@ -98,9 +98,11 @@ def main(numbers):
     setup.ensure("core", "verify", "proof")
     steps = [step for step in STEPS if not numbers or step.number in numbers]
     solutions = Solutions()
-    rooms = " or ".join(step.room for step in steps)
-    options = ["-q", "-n4", "--maxfail=1000", "-k", rooms]
-    pytest.main([str(TOP / "tests" / "house" / "test_catalogue.py"), *options], plugins=[solutions])
+    folders = " or ".join(step.folder for step in steps)
+    options = ["-q", "-n4", "--maxfail=1000", "-k", folders]
+    pytest.main(
+        [str(TOP / "tests" / "workshop" / "test_catalogue.py"), *options], plugins=[solutions]
+    )
     with ThreadPoolExecutor(2) as pool:
         found = dict(zip(steps, pool.map(mutants, steps), strict=True))
 
@@ -108,21 +110,23 @@ def main(numbers):
     amiss = []
     for step in steps:
         living = {change for change, lives in found[step] if lives}
-        entries = LISTED.get(step.room, [])
+        entries = LISTED.get(step.folder, [])
         for change in living:
             if not any(fits(entry, change) for entry in entries):
-                amiss.append(f"{step.room}: lives, and is not listed: {change}")
+                amiss.append(f"{step.folder}: lives, and is not listed: {change}")
         for entry in entries:
             if not any(fits(entry, change) for change in living):
                 now = entry.get("now", "anything")
-                amiss.append(f"{step.room}: is listed, and does not live: {entry['was']} => {now}")
+                amiss.append(
+                    f"{step.folder}: is listed, and does not live: {entry['was']} => {now}"
+                )
         rows = [solutions.row(step, kind) for kind in ("wrong", "right")]
         killed = sum(not lives for _, lives in found[step])
         cells = [f"{part} of {whole}" for part, whole in [*rows, (killed, len(found[step]))]]
         amiss += [
-            f"{step.room}: a solution is judged wrongly" for part, all_ in rows if part < all_
+            f"{step.folder}: a solution is judged wrongly" for part, all_ in rows if part < all_
         ]
-        table.add_row(step.room, *cells)
+        table.add_row(step.folder, *cells)
     Console().print(table, *amiss, sep="\n")
     return 1 if amiss else 0
 

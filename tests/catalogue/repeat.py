@@ -24,10 +24,10 @@ AT_A_TIME = 3 * os.cpu_count()
 def misjudged(step, solution):
     """Check a solution, a mistake's id or a path; return the wrong explanation, or None."""
     if not isinstance(solution, str):
-        return judge.verdict(step, judge.source(solution)).told
+        return judge.verdict(step, judge.source(solution)).explanation
     code, checks = judge.wrong_solution(step, solution), judge.held_to(step, solution)
-    told = judge.verdict(step, code, checks).told or {}
-    return None if told.get("Mistake") == solution else told
+    explanation = judge.verdict(step, code, checks).explanation or {}
+    return None if explanation.get("Mistake") == solution else explanation
 
 
 def main(times=50, *numbers):
@@ -38,17 +38,19 @@ def main(times=50, *numbers):
         for number in range(1, times + 1):
             drawn = random.sample(solutions, len(solutions))
             verdicts = pool.map(lambda pair: misjudged(*pair), drawn)
-            for (step, solution), told in zip(drawn, verdicts, strict=True):
+            for (step, solution), explanation in zip(drawn, verdicts, strict=True):
                 runs[step] += 1
-                if told is not None:
+                if explanation is not None:
                     misses[step] += 1
-                    console.print(f"{step.room} {getattr(solution, 'stem', solution)}: {told}")
+                    console.print(
+                        f"{step.folder} {getattr(solution, 'stem', solution)}: {explanation}"
+                    )
             console.print(f"{number} of {times}: {sum(misses.values())} misjudged")
     table = Table("step", "solutions", "runs", "misjudged")
     for step in STEPS:
         if runs[step]:
             count = sum(pair[0] is step for pair in solutions)
-            table.add_row(step.room, str(count), str(runs[step]), str(misses[step]))
+            table.add_row(step.folder, str(count), str(runs[step]), str(misses[step]))
     console.print(table)
     return 1 if misses else 0
 

@@ -67,10 +67,10 @@ def launch(asked, theirs):
     start = multiprocessing.get_context("fork" if "fork" in METHODS else "spawn").Process
     with suppress(EOFError, OSError):  # then nobody is there any more
         while True:
-            told = asked.recv()
-            if told == "end it":  # and it had just ended
+            message = asked.recv()
+            if message == "end it":  # and it had just ended
                 continue
-            process = start(target=call, args=told)
+            process = start(target=call, args=message)
             process.start()
             asked.send(process.pid)
             if asked in wait([asked, process.sentinel]):  # "end it", or nobody is there

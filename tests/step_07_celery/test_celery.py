@@ -152,7 +152,7 @@ def test_what_waits_is_202(site):
     hold(site)
     work = site.work()
     location = site.location(site.expect_202(site.get(work.url), f"GET {work.url}"))
-    for seconds, ago, *told, name in (
+    for seconds, ago, *advice, name in (
         (
             0,
             "a moment",
@@ -175,7 +175,7 @@ def test_what_waits_is_202(site):
             status(site, location) == 202,
             f"A task was accepted {ago} ago, and no worker has had time for it. Its address "
             f"answered {status(site, location)}.",
-            *told,
+            *advice,
             name if status(site, location) == 404 else None,
         )
     site.broker.deliver(message(site))

@@ -6,14 +6,14 @@ const CONTRAST = 4.5; // WCAG 2.2, 1.4.3
 const FOOT = 56; // the height of what stands at the foot of each slide
 
 async function measureAll() {
-  const told = [];
+  const findings = [];
   for (const deck of ["slides", "wrong"]) {
     for (const [width, height] of [[1280, 720], [1920, 1080]]) {
       const frame = await open(deck, width, height);
       const { document, Reveal, performance, location } = frame.contentWindow;
       Reveal.configure({ hash: false, viewDistance: 1 }); // to be quick
       const slides = Reveal.getSlides();
-      const tell = (slide, kind, what) => told.push({ deck, width, slide: title(slide), kind, what });
+      const tell = (slide, kind, what) => findings.push({ deck, width, slide: title(slide), kind, what });
       for (const entry of performance.getEntriesByType("resource")) {
         const url = new URL(entry.name);
         if (url.protocol !== "data:" && url.origin !== location.origin) {
@@ -31,12 +31,12 @@ async function measureAll() {
         contrast(frame.contentWindow, slide, (kind, what) => tell(slide, kind, `${what}, in the dark`));
         document.documentElement.style.colorScheme = "light";
       }
-      told.push({ deck, width, measured: slides.map(title) });
+      findings.push({ deck, width, measured: slides.map(title) });
       frame.remove();
     }
   }
-  told.push({ deck: "speaker", ...(await speakerView()) });
-  return told;
+  findings.push({ deck: "speaker", ...(await speakerView()) });
+  return findings;
 }
 
 // Press S on the second slide. What does the speaker see?
@@ -181,4 +181,4 @@ function luminance(colour) {
 
 measureAll()
   .catch((error) => [{ error: String(error.stack) }])
-  .then((told) => fetch("/told", { method: "POST", body: JSON.stringify(told) }));
+  .then((findings) => fetch("/findings", { method: "POST", body: JSON.stringify(findings) }));

@@ -11,7 +11,7 @@ from workshop.checks import check
 from workshop.steps import STEPS, TOP
 
 STEP = STEPS[1]
-GOOD = (TOP / "solutions" / STEP.room / "app.py").read_text(encoding="utf-8")
+GOOD = (TOP / "solutions" / STEP.folder / "app.py").read_text(encoding="utf-8")
 MAIN = 'if __name__ == "__main__":\n    '
 
 
@@ -112,23 +112,23 @@ def command(*arguments):
 @pytest.mark.parametrize(("content", "sentence"), BAD.values(), ids=BAD)
 def test_a_bad_app_gets_one_clear_sentence(content, sentence, tmp_path, monkeypatch):
     if "busy after 2 seconds" in sentence:
-        monkeypatch.setattr("workshop.checks.STUCK", 2)
-    room = tmp_path / STEP.room
-    room.mkdir()
+        monkeypatch.setattr("workshop.checks.CHECK_TIMEOUT", 2)
+    folder = tmp_path / STEP.folder
+    folder.mkdir()
     if content is not None:
         data = content if isinstance(content, bytes) else content.encode()
-        (room / "app.py").write_bytes(data)
+        (folder / "app.py").write_bytes(data)
     verdict = check(STEP, str(tmp_path))
-    assert re.fullmatch(sentence, verdict.told["Seen"]), verdict.told["Seen"]
-    assert verdict.told["Look at"]
-    assert "Traceback" not in str(verdict.told)
-    assert [path.name for path in room.iterdir()] == ([] if content is None else ["app.py"])
+    assert re.fullmatch(sentence, verdict.explanation["Seen"]), verdict.explanation["Seen"]
+    assert verdict.explanation["Look at"]
+    assert "Traceback" not in str(verdict.explanation)
+    assert [path.name for path in folder.iterdir()] == ([] if content is None else ["app.py"])
 
 
 def test_a_file_that_moves_elsewhere_and_prints_a_lot_is_checked_all_the_same(tmp_path):
-    (tmp_path / STEP.room).mkdir()
+    (tmp_path / STEP.folder).mkdir()
     text = at_import('import os; os.chdir("/"); print("x" * 10**7)')
-    (tmp_path / STEP.room / "app.py").write_text(text, encoding="utf-8")
+    (tmp_path / STEP.folder / "app.py").write_text(text, encoding="utf-8")
     assert check(STEP, str(tmp_path)).green
 
 

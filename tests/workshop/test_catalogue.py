@@ -13,7 +13,7 @@ REGENERATE = "pytest tests/workshop/test_catalogue.py --force-regen"
 
 
 def ids(value):
-    return getattr(value, "room", getattr(value, "stem", value))
+    return getattr(value, "folder", getattr(value, "stem", value))
 
 
 every_step = pytest.mark.parametrize("step", STEPS, ids=ids)
@@ -24,7 +24,7 @@ def test_a_wrong_solution_fails_its_checks_and_gets_its_name(step, mistake, pyte
     """With --thorough, it is held to the earlier steps' checks as well."""
     verdict = judge.verdict_on(step, mistake, pytestconfig.getoption("thorough"))
     assert not verdict.green, f"{mistake} in wrong.py passes. Which check should see it?"
-    assert verdict.told.get("Mistake") == mistake, verdict.told
+    assert verdict.explanation.get("Mistake") == mistake, verdict.explanation
     assert set(verdict.broken) == judge.promises_broken(step, mistake), (
         f"List in {mistake}'s fails, in wrong.py, the checks that break these promises."
     )
@@ -33,7 +33,7 @@ def test_a_wrong_solution_fails_its_checks_and_gets_its_name(step, mistake, pyte
 @every_step
 def test_the_explanations_are_the_ones_that_were_read(step, file_regression):
     """A reviewer reads every change of wording, in one file a step."""
-    kept = judge.HERE / step.room / "explanations.txt"
+    kept = judge.HERE / step.folder / "explanations.txt"
     try:
         file_regression.check(judge.explanations(step), fullpath=kept, encoding="utf-8")
     except AssertionError as difference:
@@ -45,7 +45,7 @@ def test_the_explanations_are_the_ones_that_were_read(step, file_regression):
 
 @pytest.mark.parametrize(("step", "path"), RIGHT, ids=ids)
 def test_a_right_solution_passes(step, path):
-    assert judge.verdict(step, judge.source(path)).told is None
+    assert judge.verdict(step, judge.source(path)).explanation is None
 
 
 @pytest.mark.parametrize("mistake", ["cleaner-at-import", "cleaner-under-testing"])
@@ -55,8 +55,8 @@ def test_a_cleaner_that_sleeps_is_named_like_one_that_waits(mistake):
     wait = 'while not stop_cleaner.wait(app.config["SWEEP_SECONDS"]):\n'
     assert wait in code
     sleep = 'while True:\n        time.sleep(app.config["SWEEP_SECONDS"])\n'
-    told = judge.verdict(STEPS[4], code.replace(wait, sleep)).told
-    assert told.get("Mistake") == mistake, told
+    explanation = judge.verdict(STEPS[4], code.replace(wait, sleep)).explanation
+    assert explanation.get("Mistake") == mistake, explanation
 
 
 @every_step

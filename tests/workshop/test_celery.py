@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.workshop.test_servers import LIMIT, Served
-from workshop import files
+from workshop import file_broker
 from workshop.steps import STEPS, TOP
 
 posix = sys.platform != "win32"
@@ -35,8 +35,8 @@ SITE = f"""
 import os, socket, sys, time
 if "WORKSHOP_FILES" in os.environ:
     sys.path.insert(0, {str(TOP)!r})
-    import workshop.files
-sys.path.insert(0, {str(TOP / "solutions" / STEPS[6].room)!r})
+    import workshop.file_broker
+sys.path.insert(0, {str(TOP / "solutions" / STEPS[6].folder)!r})
 from app import app, async_api, celery
 from flask import request
 
@@ -248,7 +248,7 @@ def over_redis(redis, tmp_path):
 
 @pytest.fixture
 def over_files(tmp_path):
-    site = Site(tmp_path, files.environment(tmp_path / "files"))
+    site = Site(tmp_path, file_broker.environment(tmp_path / "files"))
     yield site
     site.close()
 
@@ -341,16 +341,18 @@ def test_while_redis_is_away_clients_are_told_and_nothing_is_lost(over_redis, re
         gate.next()
     waiting = [site.accepted(f"/quick/{n}", f"body {n}".encode()) for n in range(10)]
     with redis.silent():
-        told = [site.web.ask("POST", "/quick/late"), site.web.ask("GET", waiting[0])]
-    assert [status for status, _, _ in told] == [503, 503]
+        responses = [site.web.ask("POST", "/quick/late"), site.web.ask("GET", waiting[0])]
+    assert [status for status, _, _ in responses] == [503, 503]
     redis.stop()
     gate.open()  # the worker is done, and cannot say so
-    told, back = [], time.monotonic() + DOWN
+    responses, back = [], time.monotonic() + DOWN
     while time.monotonic() < back:
-        told += [site.web.ask("POST", "/quick/late"), site.web.ask("GET", waiting[0])]
-        told.append(site.web.ask("GET", f"/status/{'0' * 32}"))
+        responses += [site.web.ask("POST", "/quick/late"), site.web.ask("GET", waiting[0])]
+        responses.append(site.web.ask("GET", f"/status/{'0' * 32}"))
         time.sleep(0.1)
-    assert {(status, headers.get("Retry-After")) for status, headers, _ in told} == {(503, "1")}
+    assert {(status, headers.get("Retry-After")) for status, headers, _ in responses} == {
+        (503, "1")
+    }
     redis.start()
     assert [site.answer(location) for location in waiting] == list(right(10).values())
     assert [site.answer(location) for location in held] == 2 * [(200, "held")]
@@ -412,7 +414,7 @@ class Trap:
 
 STEP_5 = f"""
 import sys
-sys.path.insert(0, {str(TOP / "solutions" / STEPS[4].room)!r})
+sys.path.insert(0, {str(TOP / "solutions" / STEPS[4].folder)!r})
 from app import app
 app.config["WORK_SECONDS"] = 0
 """

@@ -33,7 +33,7 @@ def words(markdown):
     return re.findall(r"\w+", re.sub(r"```\w*", "", markdown))
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.room)
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.folder)
 def test_the_starter_that_reset_brings_is_the_one_that_came(step):
     assert text(step.starter) == text(step.app), f"cp {step.app} {step.starter}"
 
@@ -217,7 +217,7 @@ def test_undo_with_nothing_to_take_back_says_so(room):
 
 KILLED = """
 import os, sys
-from workshop import answers, cli
+from workshop import cli
 whole, left = os.replace, [int(sys.argv.pop(1))]
 def replace(source, target):
     if left[0] == 0:

@@ -103,11 +103,11 @@ def test_imports_that_take_long(monkeypatch):
 
 
 def test_checks_that_do_not_work_here(monkeypatch):
-    red = checks.Verdict(told={"Seen": "something odd."})
+    red = checks.Verdict(explanation={"Seen": "something odd."})
     monkeypatch.setattr(checks, "check", lambda *args: red)
     assert "something odd." in problem(doctor.solution)
 
 
 def test_a_group_that_is_not_installed_yet(monkeypatch):
-    monkeypatch.setattr(doctor.setup, "lacking", lambda groups: groups[:1])
+    monkeypatch.setattr(doctor.setup, "missing", lambda groups: groups[:1])
     assert "Not installed yet: core" in problem(doctor.everything)

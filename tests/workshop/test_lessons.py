@@ -20,11 +20,11 @@ from workshop.steps import STEPS, TOP
 
 SECTIONS = ["Objective", "Why", "Files you change", "Your task", "Run it", "Checks", "Hints"]
 SECTIONS += ["Discussion"]
-PAGES = {step.room: step.lesson for step in STEPS} | {"README": TOP / "README.md"}
+PAGES = {step.folder: step.lesson for step in STEPS} | {"README": TOP / "README.md"}
 PAGES["WHICH"] = STEPS[6].lesson.with_name("WHICH.md")
 LIMIT = 60  # seconds for one command of a lesson
 every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
-every_step = pytest.mark.parametrize("step", STEPS, ids=[step.room for step in STEPS])
+every_step = pytest.mark.parametrize("step", STEPS, ids=[step.folder for step in STEPS])
 
 
 def text(path):

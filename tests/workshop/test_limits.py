@@ -18,7 +18,7 @@ from workshop.steps import STEPS, TOP
 
 SITE = f"""
 import concurrent.futures.thread, os, socket, sys, threading
-sys.path.insert(0, {str(TOP / "solutions" / STEPS[5].room)!r})
+sys.path.insert(0, {str(TOP / "solutions" / STEPS[5].folder)!r})
 from app import app, async_api
 
 app.config.update(GRACE_SECONDS=int(os.environ["GRACE"]))
@@ -252,5 +252,5 @@ print(len(tasks), sleeps)
 
 def test_a_long_sweep_lets_requests_go_first():
     """Python has another thread go on at a sleep; how long it takes otherwise, bench measures."""
-    command = [sys.executable, "-c", SWEEP, TOP / "solutions" / STEPS[5].room]
+    command = [sys.executable, "-c", SWEEP, TOP / "solutions" / STEPS[5].folder]
     assert subprocess.check_output(command, text=True) == f"0 {[0] * 10}\n"

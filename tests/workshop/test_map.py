@@ -9,22 +9,22 @@ import pytest
 from workshop.steps import STEPS, TOP
 
 OURS = "workshop", "tests", "notebooks", "slides"
-ROOMS = ["workshop", "tests/harness", "tests/catalogue", "tests/bench", "tests/workshop"]
-ROOMS += ["notebooks", "tests/conftest"]
-ROOMS += [f"tests/step_{step.room}" for step in STEPS]
+FOLDERS = ["workshop", "tests/harness", "tests/catalogue", "tests/bench", "tests/workshop"]
+FOLDERS += ["notebooks", "tests/conftest"]
+FOLDERS += [f"tests/step_{step.folder}" for step in STEPS]
 MAY_IMPORT = {
     "workshop": {"tests/harness"},
     "notebooks": {"tests/harness"},
     "tests/harness": set(),
     "tests/conftest": {"tests/harness"},
     **{
-        f"tests/step_{step.room}": {"tests/harness"}
-        | {f"tests/step_{earlier.room}" for earlier in STEPS[: step.number - 1]}
+        f"tests/step_{step.folder}": {"tests/harness"}
+        | {f"tests/step_{earlier.folder}" for earlier in STEPS[: step.number - 1]}
         for step in STEPS
     },
     "tests/catalogue": {"tests/harness", "workshop"},
     "tests/bench": {"tests/harness", "tests/catalogue", "workshop", "notebooks"},
-    "tests/workshop": set(ROOMS) - {"tests/conftest"},
+    "tests/workshop": set(FOLDERS) - {"tests/conftest"},
 }
 MODULES = {
     ".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__"): path
@@ -46,17 +46,17 @@ def imports(name):
     return found & MODULES.keys()
 
 
-def room_of(name):
+def folder_of(name):
     path = name.replace(".", "/")
-    return next((room for room in ROOMS if f"{path}/".startswith(f"{room}/")), None)
+    return next((folder for folder in FOLDERS if f"{path}/".startswith(f"{folder}/")), None)
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_module_imports_only_what_the_map_allows(name):
-    room = room_of(name)
-    if room:
-        other = {room_of(each) for each in imports(name)} - {room, None}
-        assert other <= MAY_IMPORT[room], f"{name} imports from {other - MAY_IMPORT[room]}"
+    folder = folder_of(name)
+    if folder:
+        other = {folder_of(each) for each in imports(name)} - {folder, None}
+        assert other <= MAY_IMPORT[folder], f"{name} imports from {other - MAY_IMPORT[folder]}"
 
 
 def test_nothing_imports_in_a_circle():

@@ -35,7 +35,7 @@ def code_cells(room):
 
 
 def test_each_notebook_is_a_steps():
-    assert set(PATHS) == {step.room for step in STEPS}
+    assert set(PATHS) == {step.folder for step in STEPS}
 
 
 def test_lab_installs_what_its_step_takes(monkeypatch):

@@ -185,7 +185,7 @@ def test_a_taken_port_gives_way_to_the_next_free_one():
 # The lines to paste
 
 
-@pytest.mark.parametrize("step", STEPS[:5], ids=lambda step: step.room)
+@pytest.mark.parametrize("step", STEPS[:5], ids=lambda step: step.folder)
 def test_no_line_to_paste_has_an_id_in_it(step):
     lines = curls(step, 8123)
     assert lines

@@ -18,7 +18,7 @@ LIMIT = 30  # seconds
 SITE = f"""
 import sys
 import threading
-sys.path.insert(0, {str(TOP / "solutions" / STEPS[4].room)!r})
+sys.path.insert(0, {str(TOP / "solutions" / STEPS[4].folder)!r})
 from flask_restful import Resource, abort
 from app import api, app, async_api
 

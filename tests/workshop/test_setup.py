@@ -236,7 +236,7 @@ class Pythons:
         self.wanted = []
         self.amiss = {}  # what goes wrong, by the first word of the last line that pip says
 
-    def __call__(self, python, _, module, *arguments, heed=lambda line: None):
+    def __call__(self, python, _, module, *arguments, on_line=lambda line: None):
         self.asked.append(module)
         if module == "venv":
             inside = "Scripts/python.exe" if os.name == "nt" else "bin/python"
@@ -246,7 +246,7 @@ class Pythons:
         if module == "pip":
             self.wanted += arguments[arguments.index("requirements.lock") + 1 :]
             for line in ("Collecting parcel\n", "Installing collected packages: parcel\n"):
-                heed(line)
+                on_line(line)
                 if error := self.amiss.get(line.split()[0]):
                     raise error
 
@@ -305,7 +305,7 @@ def test_another_group_is_added_to_what_is_there(ready, pythons):
 
 
 def test_new_versions_are_installed_into_what_is_there(ready, pythons):
-    ready.PINS.write_text("parcel==1.1\n")
+    ready.REQUIREMENTS.write_text("parcel==1.1\n")
 
     assert ready.ensure("core") is True
     assert pythons.asked == ["pip"]
@@ -401,9 +401,9 @@ while not os.path.exists(sys.argv[1]):
 """
 DOOMED = """\
 import sys
-from workshop.setup import _alone, _run
-with _alone():
-    _run(sys.executable, "-c", *sys.argv[1:], heed=lambda line: print(line, flush=True))
+from workshop.setup import _one_at_a_time, _run
+with _one_at_a_time():
+    _run(sys.executable, "-c", *sys.argv[1:], on_line=lambda line: print(line, flush=True))
 """
 
 
@@ -416,10 +416,10 @@ def test_what_a_killed_set_up_leaves_running_is_waited_for(setup, tmp_path):
         process.kill()
 
     with open(setup.ROOT / ".venv.lock", "ab") as turn:
-        assert not setup._locked(turn)
+        assert not setup._try_to_lock(turn)
         go.touch()
         deadline = time.monotonic() + 60
-        while not setup._locked(turn):
+        while not setup._try_to_lock(turn):
             assert time.monotonic() < deadline, "the lock outlived the last that had it"
             time.sleep(0.01)
 

@@ -3,7 +3,6 @@
 A Chromium measures them, one page with the script measure.js. Where there is none, that is skipped.
 """
 
-import importlib
 import json
 import queue
 import re
@@ -18,6 +17,7 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.catalogue.judge import wrong
 from workshop import deck
 from workshop.steps import STEPS, TOP
 
@@ -39,7 +39,7 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def told(site, tmp_path_factory):
+def findings(site, tmp_path_factory):
     """What the script tells about the slides, and about the wrong ones."""
     if deck.find_browser() is None:
         pytest.skip("no Chromium, Chrome or Edge: how the slides look is not checked here")
@@ -65,24 +65,24 @@ def told(site, tmp_path_factory):
         pipe = subprocess.DEVNULL
         with subprocess.Popen([*command, url], stdout=pipe, stderr=pipe) as browser:
             try:
-                told = answers.get(timeout=LIMIT)
+                findings = answers.get(timeout=LIMIT)
             finally:
                 browser.terminate()
                 server.shutdown()
-    assert not [line["error"] for line in told if "error" in line]
-    return told
+    assert not [line["error"] for line in findings if "error" in line]
+    return findings
 
 
-def test_every_slide_fits_and_can_be_read(told):
-    wrong = [line for line in told if line["deck"] == "slides" and "kind" in line]
+def test_every_slide_fits_and_can_be_read(findings):
+    wrong = [line for line in findings if line["deck"] == "slides" and "kind" in line]
     assert not wrong, "\n".join(
         f"{line['slide']!r} at {line['width']}: {line['kind']}: {line['what']}" for line in wrong
     )
 
 
-def test_every_slide_is_measured_at_both_sizes(told):
+def test_every_slide_is_measured_at_both_sizes(findings):
     titles = [slide.title.replace("`", "") for slide in schedule.slides(beyond=True)]
-    lines = [line for line in told if line["deck"] == "slides" and "measured" in line]
+    lines = [line for line in findings if line["deck"] == "slides" and "measured" in line]
     measured = {line["width"]: line["measured"] for line in lines}
     assert measured == {1280: titles, 1920: titles}
 
@@ -90,23 +90,23 @@ def test_every_slide_is_measured_at_both_sizes(told):
 @pytest.mark.parametrize(
     "title", re.findall("^### (.*)", (WRONG / "index.md").read_text("utf-8"), re.M)
 )
-def test_a_wrong_slide_is_caught(told, title):
+def test_a_wrong_slide_is_caught(findings, title):
     for width in (1280,) if title.startswith("contrast") else (1280, 1920):
         kinds = {
             line["kind"]
-            for line in told
+            for line in findings
             if line["deck"] == "wrong" and line["width"] == width and line.get("slide") == title
         }
         (kind,) = kinds
         assert title.startswith(kind)
 
 
-def test_a_right_slide_among_wrong_ones_is_not_blamed(told):
-    assert not [line for line in told if line.get("slide", "").startswith("All is well")]
+def test_a_right_slide_among_wrong_ones_is_not_blamed(findings):
+    assert not [line for line in findings if line.get("slide", "").startswith("All is well")]
 
 
-def test_the_speaker_sees_notes_time_and_the_next_slide(told):
-    (speaker,) = [line for line in told if line["deck"] == "speaker"]
+def test_the_speaker_sees_notes_time_and_the_next_slide(findings):
+    (speaker,) = [line for line in findings if line["deck"] == "speaker"]
     first, second, third, *_ = schedule.slides()
     assert (speaker["slide"], speaker["next"]) == (second.title, third.title)
     assert speaker["notes"].startswith(f"{second.minutes} min: 0:01 to 0:02. Short version: 1 min.")
@@ -186,9 +186,9 @@ def test_nobody_listens_for_twelve_minutes(version):
     assert schedule.longest_listening(version) < 12
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.room)
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.folder)
 def test_a_step_takes_the_minutes_that_its_lesson_says(step):
-    slides = [slide for slide in schedule.slides(beyond=True) if slide.file == f"{step.room}.md"]
+    slides = [slide for slide in schedule.slides(beyond=True) if slide.file == f"{step.folder}.md"]
     assert sum(slide.minutes for slide in slides if slide.title != "Break") == step.minutes
     assert slides[0].title == f"Step {step.number}: {step.title}"
 
@@ -221,10 +221,10 @@ def test_notes_can_be_scanned(slide):
     assert all(len(line) <= 200 for line in slide.notes.splitlines())
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.room)
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.folder)
 def test_what_people_get_wrong_is_named_as_the_checks_name_it(step):
-    mistakes = importlib.import_module(f"tests.step_{step.room}.mistakes").MISTAKES
-    text = (deck.SLIDES / f"{step.room}.md").read_text("utf-8")
+    mistakes = wrong(step)
+    text = (deck.SLIDES / f"{step.folder}.md").read_text("utf-8")
     named = re.findall(r"^`([a-z0-9-]+)`\n: ", text, re.MULTILINE)
     assert named
     assert not set(named) - set(mistakes)

@@ -13,12 +13,12 @@ from tests.harness.expect import promise_of
 from workshop.checks import check
 from workshop.steps import STEPS, TOP
 
-ids = [step.room for step in STEPS]
+ids = [step.folder for step in STEPS]
 every_step = pytest.mark.parametrize("step", STEPS, ids=ids)
 
 
 def solution(step):
-    return TOP / "solutions" / step.room / "app.py"
+    return TOP / "solutions" / step.folder / "app.py"
 
 
 def source(path):
@@ -58,7 +58,7 @@ def test_the_readme_maps_the_steps():
         source(TOP / "README.md"),
         re.MULTILINE,
     )
-    assert rows == [(str(s.number), s.title, s.room, str(s.minutes)) for s in STEPS]
+    assert rows == [(str(s.number), s.title, s.folder, str(s.minutes)) for s in STEPS]
 
 
 @every_step
@@ -133,8 +133,8 @@ def promises(step):
 @every_step
 def test_the_starter_is_red_by_its_own_promises_alone(step):
     verdict = check(step, "steps", "--maxfail=1000")
-    assert list(verdict.told)[:4] == ["Promised", "Seen", "Means", "Look at"]
-    assert verdict.told["Promised"] == verdict.broken[0]
+    assert list(verdict.explanation)[:4] == ["Promised", "Seen", "Means", "Look at"]
+    assert verdict.explanation["Promised"] == verdict.broken[0]
     assert set(verdict.broken) <= set(promises(step))
     # Some of a step's promises hold from the start: a blocking server has no cleaner too many.
     assert len(verdict.broken) >= len(promises(step)) / 2

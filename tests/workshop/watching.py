@@ -16,6 +16,7 @@ import threading
 import time
 from pathlib import Path
 
+from tests.catalogue.judge import wrong
 from tests.workshop.room import Room
 from workshop.steps import STEPS
 
@@ -87,12 +88,10 @@ class Watching:
 
 def saves(room, step, count):
     """What a learner saves: the starter, the solution and wrong answers, each in some new form."""
-    import importlib
-
-    mistakes = importlib.import_module(f"tests.step_{step.room}.mistakes").MISTAKES.values()
+    mistakes = wrong(step).values()
     solution = room.solution(step.number).read_text(encoding="utf-8")
     texts = [step.starter.read_text(encoding="utf-8")]
-    texts += [mistake.answer(solution) for mistake in mistakes]
+    texts += [mistake.applied_to(solution) for mistake in mistakes]
     for number in range(count):
         text = solution if number % 2 else texts[number // 2 % len(texts)]
         yield f"{text}# {number}\n"

@@ -25,12 +25,12 @@ def environment(folder):
     """The environment variables that have Celery use this folder, whatever an app has set."""
     return {
         "CELERY_BROKER_URL": "files://",
-        "CELERY_RESULT_BACKEND": "workshop.files.Store://",
+        "CELERY_RESULT_BACKEND": "workshop.file_broker.Store://",
         "WORKSHOP_FILES": str(folder),
     }
 
 
-def room(name):
+def subfolder(name):
     """A folder in that folder."""
     path = Path(os.environ["WORKSHOP_FILES"], name)
     path.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ class Channel(virtual.Channel):
 
     def _put(self, queue, message, **kwargs):
         name = f"{time.time_ns()}-{uuid.uuid4().hex}"
-        write(room(queue) / name, json.dumps(message).encode())
+        write(subfolder(queue) / name, json.dumps(message).encode())
 
     def _get(self, queue):
         for path in self._waiting(queue):
@@ -73,7 +73,7 @@ class Channel(virtual.Channel):
         return len(waiting)
 
     def _waiting(self, queue):
-        return sorted(room(queue).glob("[0-9]*"))
+        return sorted(subfolder(queue).glob("[0-9]*"))
 
 
 class Transport(virtual.Transport):
@@ -85,7 +85,7 @@ class Transport(virtual.Transport):
         return "1"
 
 
-TRANSPORT_ALIASES["files"] = "workshop.files:Transport"  # kombu's table of URLs
+TRANSPORT_ALIASES["files"] = "workshop.file_broker:Transport"  # kombu's table of URLs
 
 
 class Store(KeyValueStoreBackend):
@@ -95,13 +95,13 @@ class Store(KeyValueStoreBackend):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        for path in room("results").iterdir():
+        for path in subfolder("results").iterdir():
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < time.time() - 60:
                     path.unlink()
 
     def _path(self, key):
-        return room("results") / hashlib.sha256(ensure_bytes(key)).hexdigest()
+        return subfolder("results") / hashlib.sha256(ensure_bytes(key)).hexdigest()
 
     def get(self, key):
         try:
