@@ -28,7 +28,8 @@ CONFIG = """\
 [cosmic-ray]
 module-path = "solutions/{folder}/app.py"
 timeout = 120.0  # seconds for all checks of a step; a mutant that takes longer counts as killed
-test-command = '''"{python}" -m pytest -x -q --disable-plugin-autoload --solutions tests/step_{folder}
+test-command = '''"{python}" -m pytest -x -q --disable-plugin-autoload --solutions
+    tests/step_{folder}
     tests/workshop/test_steps.py::test_a_solution_runs_by_itself[{folder}] {more}'''
 distributor.name = "local"
 """

@@ -53,7 +53,7 @@ BAD = {
     ),
     "exits in a task": (
         in_task("raise SystemExit"),
-        r"The task's thread died of SystemExit \(\S+app\.py, line 30\)\.",
+        r"The task's thread failed with SystemExit \(\S+app\.py, line 30\)\.",
     ),
     "recursion without end": (
         at_import("def f(): f()\nf()"),

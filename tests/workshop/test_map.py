@@ -14,7 +14,7 @@ FOLDERS += ["notebooks", "tests/conftest"]
 FOLDERS += [f"tests/step_{step.folder}" for step in STEPS]
 MAY_IMPORT = {
     "workshop": {"tests/harness"},
-    "notebooks": {"tests/harness"},
+    "notebooks": {"tests/harness", "workshop"},
     "tests/harness": set(),
     "tests/conftest": {"tests/harness"},
     **{

@@ -12,7 +12,7 @@ from jupyter_core.utils import run_sync
 
 from notebooks import pictures
 from notebooks.pictures import nbformat
-from tests.workshop import forked  # noqa: F401
+from tests.catalogue import forked  # noqa: F401
 from workshop import checks, opening, setup
 from workshop.steps import STEPS
 
@@ -150,8 +150,8 @@ JOINED = f"(thread := {START.removesuffix('.start()')}).start(); thread.join()"
 SPOILT = {
     "the server is not threaded": (
         "01_blocking",
-        "Watch(folder, threaded=threaded)",
-        "Watch(folder, threaded=False)",
+        "Recording(folder, threaded=threaded)",
+        "Recording(folder, threaded=False)",
         "claims",
     ),
     "the server has many threads after all": (
@@ -168,8 +168,8 @@ SPOILT = {
     ),
     "the task is joined in the request": (
         "02_thread",
-        "Watch(folder, instead)",
-        f"Watch(folder, {{{START!r}: {JOINED!r}}})",
+        "Recording(folder, instead)",
+        f"Recording(folder, {{{START!r}: {JOINED!r}}})",
         "claims",
     ),
     "there is no task": (
@@ -213,27 +213,27 @@ SPOILT = {
     ),
     "what a hook put on g is dropped": (
         "03_request_context",
-        "def two_tasks(folder):\n    saw = {}\n    with Watch(folder)",
-        "def two_tasks(folder):\n    saw = {}\n    with Watch(folder, "
+        "def two_tasks(folder):\n    saw = {}\n    with Recording(folder)",
+        "def two_tasks(folder):\n    saw = {}\n    with Recording(folder, "
         '{"vars(g).update(from_hooks)": "pass"})',
         "g-claims",
     ),
     "the endpoint blocks and then answers 202": (
         "04_status",
-        "Watch(folder, instead)",
-        'Watch(folder, {"threading.Thread(target=task, daemon=True).start()": "task()"})',
+        "Recording(folder, instead)",
+        'Recording(folder, {"threading.Thread(target=task, daemon=True).start()": "task()"})',
         "claims",
     ),
     "the answer is not kept": (
         "04_status",
-        "Watch(folder, instead)",
-        'Watch(folder, {"                tasks[task_id] = answer": "                pass"})',
+        "Recording(folder, instead)",
+        'Recording(folder, {"                tasks[task_id] = response": "                pass"})',
         "claims",
     ),
     "the race is won": (
         "04_status",
-        'lost_answers = ask_until_it_is_there("solutions/04_status", record_late, ',
-        'lost_answers = ask_until_it_is_there("solutions/04_status", None, ',
+        'lost_responses = poll_until_done("solutions/04_status", record_late, ',
+        'lost_responses = poll_until_done("solutions/04_status", None, ',
         "break-claims",
     ),
     "the sweep takes nothing": (
@@ -244,10 +244,10 @@ SPOILT = {
     ),
     "the sweep takes what still runs": (
         "05_cleanup",
-        "with Watch(folder) as watch:",
+        "with Recording(folder) as recording:",
         "end = 'ended.append((time.monotonic(), task_id))'\n"
-        "    with Watch(folder, {end: 'pass', 'location =': end + '; location ='} "
-        "if '05' in folder else None) as watch:",
+        "    with Recording(folder, {end: 'pass', 'location =': end + '; location ='} "
+        "if '05' in folder else None) as recording:",
         "claims",
     ),
     "the sweep loses nothing": (
@@ -264,40 +264,40 @@ SPOILT = {
     ),
     "a pool for each task": (
         "06_limits",
-        "def a_hundred_clients(folder):\n    with Watch(folder)",
-        "def a_hundred_clients(folder):\n    with Watch(folder, {'pool.submit(task)': "
+        "def a_hundred_clients(folder):\n    with Recording(folder)",
+        "def a_hundred_clients(folder):\n    with Recording(folder, {'pool.submit(task)': "
         "'ThreadPoolExecutor(1).submit(task)'} if '06' in folder else None)",
         "claims",
     ),
     "nobody is sent away": (
         "06_limits",
-        "clients_come(5, {})",
-        "clients_come(5, {'BoundedSemaphore(': 'BoundedSemaphore(100 + '})",
+        "clients_arrive(5, {})",
+        "clients_arrive(5, {'BoundedSemaphore(': 'BoundedSemaphore(100 + '})",
         "places-claims",
     ),
     "no place gets free": (
         "06_limits",
-        "clients_come(5, {})",
-        "clients_come(5, {'                room.release()\\n': ''})",
+        "clients_arrive(5, {})",
+        "clients_arrive(5, {'                slots.release()\\n': ''})",
         "places-claims",
     ),
     "a queue with an end after all": (
         "06_limits",
-        "clients_come(10, no_bound)",
-        "clients_come(10, {})",
+        "clients_arrive(10, no_bound)",
+        "clients_arrive(10, {})",
         "break-claims",
     ),
     "what waits is dropped": (
         "06_limits",
-        'told_to_stop("solutions/06_limits", two_and_two,',
-        'told_to_stop("solutions/06_limits", two_and_two | {"    raise KeyboardInterrupt": '
+        'shut_down("solutions/06_limits", two_and_two,',
+        'shut_down("solutions/06_limits", two_and_two | {"    raise KeyboardInterrupt": '
         '"    pool.shutdown(wait=False, cancel_futures=True); raise KeyboardInterrupt"},',
         "stop-claims",
     ),
     "a stopped server does not wait": (
         "06_limits",
-        'told_to_stop("solutions/06_limits", two_and_two,',
-        'told_to_stop("solutions/06_limits", two_and_two | {"signal.signal(signal.SIGTERM, stop)": '
+        'shut_down("solutions/06_limits", two_and_two,',
+        'shut_down("solutions/06_limits", two_and_two | {"signal.signal(signal.SIGTERM, stop)": '
         '"pass"},',
         "stop-claims",
     ),
@@ -343,8 +343,8 @@ SPOILT = {
     ),
     "the note is there after all": (
         "07_celery",
-        'asked_all_the_time({note: ""})',
-        "asked_all_the_time({})",
+        'poll_throughout({note: ""})',
+        "poll_throughout({})",
         "break-claims",
     ),
 }
@@ -378,7 +378,7 @@ def small(monkeypatch):
     checks.start_server()  # from this folder, it finds what tests.catalogue.forked has it import
     monkeypatch.chdir(pictures.HERE)
     monkeypatch.syspath_prepend(pictures.HERE)
-    monkeypatch.setattr("watching.WORK_SECONDS", 0.02)
+    monkeypatch.setattr("recording.WORK_SECONDS", 0.02)
     for how in DRAWING:
         monkeypatch.setattr(f"drawing.{how}", lambda *_, **__: None)
 
@@ -392,7 +392,7 @@ def test_a_spoilt_notebook_fails_its_own_assertions(room, old, new, objects, sma
     names = {}
     for cell in needed(cells[:first], cells[first : last + 1]):
         exec(cell.source, names)
-    monkeypatch.setattr("watching.LIMIT", 3)
+    monkeypatch.setattr("recording.LIMIT", 3)
     for cell in cells[first:]:
         try:
             exec(cell.source.replace(old, new), names)

@@ -1,11 +1,11 @@
 """Serve a step's app, send it requests, and record who did what when.
 
-    with Watch("solutions/02_thread") as watch:
-        watch.at_once("/1", "/2", "/3")
-    assert overlap(watch.tasks)
+    with Recording("solutions/02_thread") as recording:
+        recording.send_all("/1", "/2", "/3")
+    assert overlap(recording.tasks)
 
-The app's code stays as it is: it is watched from outside. At the end of the `with` block, the
-server and every thread are gone, and the record is left.
+The app's file stays unchanged, because everything is recorded from outside. At the end of the
+`with` block, the server and all threads have ended. You can still read the recording.
 """
 
 import concurrent.futures.thread
@@ -26,15 +26,16 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 TOP = Path(__file__).resolve().parent.parent
 WORK_SECONDS = 0.3  # how long the slow work takes in a notebook
-LIMIT = 20  # seconds: a safety net for what never happens, such as the end of a task that hangs
+LIMIT = 20  # seconds to wait for something that may never happen: a task may hang, for example
 
 
 @dataclass(eq=False)
 class Span:
-    """What somebody did from begin to end, in seconds of one clock.
+    """What one participant did from begin to end, in seconds of one clock.
 
-    who: "client", "request", "queue", "task", "work" or "sweep"; number: the client it was for
-    thread: in which thread; waits: whether it only waited; note: how it ended; label: where it ran
+    who: "client", "request", "queue", "task", "work", "sweep", "process" or "worker"
+    number: the client's number, or that of the process; thread: the thread that it ran in
+    waits: whether it only waited; note: how it ended; label: the text on its bar
     """
 
     who: str
@@ -48,13 +49,13 @@ class Span:
 
 
 def overlap(spans):
-    """Tell whether there was a moment at which all of these went on."""
+    """Return whether all of these spans were in progress at the same moment."""
     return max(span.begin for span in spans) < min(span.end for span in spans)
 
 
 @dataclass
-class Answer:
-    """What a client got: status, body, where it may ask, and in how many seconds."""
+class Response:
+    """What a client got: the status code, the body, and two headers if they were sent."""
 
     status: int
     body: bytes
@@ -66,10 +67,10 @@ class Answer:
         return json.loads(self.body)
 
 
-class Record:
-    """What happens while an app is served, and clients to make it happen.
+class BaseRecording:
+    """What happens while an app is served, and the clients that send it requests.
 
-    spans: what everybody did; marks: moments to be seen in the picture, as (when, what)
+    spans: what each participant did; marks: moments to show in the picture, as (time, text)
     """
 
     threaded = True  # whether the server has a thread for each request
@@ -79,22 +80,22 @@ class Record:
         self._changed = threading.Condition(threading.RLock())
 
     def until(self, condition):
-        """Wait until condition() is true of the record; return False if it never comes true."""
+        """Wait until condition() is true. Return False if that takes longer than LIMIT."""
         with self._changed:
             return self._changed.wait_for(condition, LIMIT)
 
-    def _note(self):
-        """Tell whoever waits for something that the record has changed."""
+    def _notify(self):
+        """Wake the threads that wait for a change."""
         self._changed.notify_all()
 
     def mark(self, what):
-        """Remember this moment."""
+        """Add a mark at the present moment."""
         with self._changed:
             self.marks.append((time.perf_counter(), what))
-            self._note()
+            self._notify()
 
-    def _send(self, address, url, number, json_body=None, form=None):
-        """Send a request to that address, and return its Answer."""
+    def _send_to(self, address, url, number, json_body=None, form=None):
+        """Send a request to this host and port; return its Response."""
         body, headers = None, {}
         if json_body is not None:
             body, headers = json.dumps(json_body), {"Content-Type": "application/json"}
@@ -102,7 +103,7 @@ class Record:
             body, headers = form, {"Content-Type": "application/x-www-form-urlencoded"}
         connection = http.client.HTTPConnection(*address, timeout=3 * LIMIT)
         span = self._begin("client", number, waits=True)
-        note = "no answer"
+        note = "no response"
         try:
             with contextlib.closing(connection):
                 connection.connect()
@@ -110,105 +111,105 @@ class Record:
                 connection.request("GET" if body is None else "POST", url, body, headers)
                 raw = connection.getresponse()
                 headers = raw.getheader("Location"), raw.getheader("Retry-After")
-                answer = Answer(raw.status, raw.read(), *headers)
-            note = str(answer.status)
+                response = Response(raw.status, raw.read(), *headers)
+            note = str(response.status)
         finally:
             self._end(span, note)
-        return answer
+        return response
 
     def _connected(self, port, number):
-        """Called when the client of this number has a connection, from that port."""
+        """Called when the client with this number has connected from this port."""
 
     def _of(self, who):
         return sorted([s for s in self.spans if s.who == who], key=lambda span: span.number)
 
     @property
     def clients(self):
-        """A Span for each request, from sending it to having its answer; note is the status."""
+        """A Span for each request, until the client has its response; note is the status code."""
         return self._of("client")
 
     @property
     def tasks(self):
-        """A Span for each task that a view started; note is the exception it died of."""
+        """A Span for each task that a view started; note is the exception that ended it, if any."""
         return self._of("task")
 
     @property
-    def answered(self):
-        """How many requests have had their answer."""
+    def responded(self):
+        """How many requests have received a response."""
         return sum(span.end is not None for span in self.clients)
 
     def _begin(self, who, number, **more):
         span = Span(who, number, **more)
         with self._changed:
             self.spans.append(span)
-            self._note()
+            self._notify()
         return span
 
     def _end(self, span, note=""):
         with self._changed:
             span.end, span.note = time.perf_counter(), note
-            self._note()
+            self._notify()
 
 
-class Watch(Record):
-    """A step's app on a socket of this computer, and the record of all that happens.
+class Recording(BaseRecording):
+    """A recording of a step's app, which is served in this process.
 
-    folder: where its app.py is, such as "steps/02_thread"
-    instead: text of app.py to replace before it is loaded, to break something on purpose
+    folder: the folder of its app.py, for example "steps/02_thread"
+    instead: {old text: new text}, replaced in app.py as it is loaded, to break something on purpose
     threaded: whether the server has a thread for each request
     """
 
     def __init__(self, folder, instead=None, threaded=True):
         super().__init__()
         self.printed = []
-        self.blocked = False  # whether a request was seen to wait for its work
-        self.task_first = False  # whether a task is over before its request goes on
+        self.blocked = False  # whether a request has waited for its own work
+        self.task_first = False  # whether a request pauses until its task has ended
         self._may_end, self._let_go = lambda: True, threading.Event()
         self._let_go.set()
-        self.over = threading.Event()  # set when the `with` block is
-        self._numbers = {}  # a client's port: its number
-        self.connected = 0  # how many requests have reached the server's queue
-        self._serving = {}  # a thread that serves a request: the Span of that request
-        self._in_view = set()  # those that have come as far as the view
-        self._threads, self._pools = [], set()  # what is to be over in the end
-        with own_signals():
+        self.over = threading.Event()  # set at the end of the `with` block
+        self._numbers = {}  # a client's port: the client's number
+        self.connected = 0  # how many connections the clients have made
+        self._serving = {}  # request thread: the Span of its request
+        self._in_view = set()  # request threads that have reached the view
+        self._threads, self._pools = [], set()  # must have ended when the recording ends
+        with restored_signal_handlers():
             self.module = load(TOP / folder / "app.py", instead or {})
         self.app, self.threaded = self.module.app, threaded
-        self._stand_in()
+        self._patch()
 
-    # What an experiment does
+    # For the notebooks
 
     def hold(self, until):
-        """Let no work end before until() is true; or before it is clear that it never will be."""
+        """Let no work end until until() is true, but wait no longer than LIMIT."""
         with self._changed:
             self._may_end = until
             self._let_go.clear()
-            self._note()
+            self._notify()
 
-    def _note(self):
-        super()._note()
-        if self._may_end():  # asked here once, and not by each of the threads that wait
+    def _notify(self):
+        super()._notify()
+        if self._may_end():  # evaluated once here, and not in each of the waiting threads
             self._let_go.set()
 
-    def ask(self, url, number=1, **body):
-        """Send a request and return its Answer, as the client of this number."""
-        return self._send(self._server.server_address, url, number, **body)
+    def send(self, url, number=1, **body):
+        """Send a request as the client with this number; return the Response."""
+        return self._send_to(self._server.server_address, url, number, **body)
 
     def _connected(self, port, number):
         with self._changed:
             self._numbers[port] = number
             self.connected += 1
-            self._note()
+            self._notify()
 
-    def at_once(self, *urls, **body):
-        """Send a request to each URL, in this order, each from a client of its own.
+    def send_all(self, *urls, **body):
+        """Send a request to each URL, in this order, each from its own client.
 
-        None of them waits for another's answer. Return their Answers.
+        No client waits for another's response. Return the Responses in the same order.
         """
-        answers = {}
+        responses = {}
 
         def client(number, url):
-            answers[number] = self.ask(url, number, **body)
+            responses[number] = self.send(url, number, **body)
 
         clients = [threading.Thread(target=client, args=pair) for pair in enumerate(urls, 1)]
         before = self.connected
@@ -217,35 +218,37 @@ class Watch(Record):
             self.until(lambda all_so_far=before + number: self.connected >= all_so_far)
         for thread in clients:
             thread.join()
-        return [answers[number] for number in sorted(answers)]
+        return [responses[number] for number in sorted(responses)]
 
-    def poll(self, answer, every, number=1):
-        """Ask every so many seconds until the answer is no 202 any more; return all the Answers.
+    def poll(self, response, every, number=1):
+        """Poll until the status code is no longer 202; return all the Responses, from this one on.
 
-        If the task is over and it is 202 all the same, give up at the third time.
+        every: how many seconds to wait before each poll
+
+        Once the task has ended, give up after three more polls.
         """
-        answers, in_vain = [answer], 0
-        while answer.status == 202 and answer.location and in_vain < 3:
+        responses, in_vain = [response], 0
+        while response.status == 202 and response.location and in_vain < 3:
             in_vain += not self.running
             time.sleep(every)
-            answer = self.ask(answer.location, number)
-            answers.append(answer)
-        return answers
+            response = self.send(response.location, number)
+            responses.append(response)
+        return responses
 
     def named(self, name, default=None):
-        """Return what the app's module calls by this name."""
+        """Return the value that this name has in the app's module."""
         return getattr(self.module, name, default)
 
-    # The record
+    # What was recorded
 
     @property
     def requests(self):
-        """A Span for each request, in the thread that served it."""
+        """A Span for each request, in its request thread."""
         return self._of("request")
 
     @property
     def work(self):
-        """A Span for each time.sleep() of the app, which stands for the slow work."""
+        """A Span for each time.sleep() in the app, which stands in for slow work."""
         return self._of("work")
 
     @property
@@ -255,13 +258,13 @@ class Watch(Record):
 
     @property
     def running(self):
-        """How many tasks go on."""
+        """How many tasks are running."""
         return sum(span.end is None for span in self.tasks or self.work)
 
-    # Watching from outside
+    # Recording from outside
 
-    def _stand_in(self):
-        """Take the place of what the app uses of the outer world: sleep, print, the sweep."""
+    def _patch(self):
+        """Replace sleep, print and the sweep in the app's module, and make its times short."""
         names = vars(self.module)
         clock = types.SimpleNamespace(**{**vars(time), "sleep": self.sleep})
         for name, value in list(names.items()):
@@ -269,41 +272,41 @@ class Watch(Record):
                 names[name] = clock if value is time else self.sleep
         names["print"] = lambda *words: self.printed.append(" ".join(map(str, words)))
         if "clean_old_tasks" in names:
-            names["clean_old_tasks"] = self._watched_sweep(names["clean_old_tasks"])
+            names["clean_old_tasks"] = self._recorded_sweep(names["clean_old_tasks"])
         if "SWEEP_SECONDS" in self.app.config:
             self.app.config["SWEEP_SECONDS"] = 0.05
         self.app.config["WORK_SECONDS"] = WORK_SECONDS
         self.app.before_request(lambda: self._in_view.add(threading.current_thread()))
 
     def sleep(self, seconds=None):
-        """Do slow work, as the app's time.sleep() does: so long, and as long as hold() wants it."""
+        """Stand in for the app's time.sleep(): wait as long as hold() demands, and then sleep."""
         thread = threading.current_thread()
         here = self._serving.get(thread) or self._task_of(thread)
         span = self._begin("work", here.number if here else len(self.work) + 1)
         if thread in self._serving:
-            self._is_blocked()
+            self._set_blocked()
         if not self._let_go.wait(LIMIT):
-            self.hold(lambda: True)  # it never will: let go of the others, too
+            self.hold(lambda: True)  # release the other threads, too
         time.sleep(WORK_SECONDS if seconds is None else seconds)
         self._end(span)
 
     def _task_of(self, thread):
         return next((t for t in self.tasks if t.thread is thread and not t.end), None)
 
-    def _is_blocked(self):
+    def _set_blocked(self):
         with self._changed:
             self.blocked = True
-            self._note()
+            self._notify()
 
-    def _watched_sweep(self, sweep):
-        def watched():
+    def _recorded_sweep(self, sweep):
+        def recorded():
             span = self._begin("sweep", 1)
             try:
                 sweep()
             finally:
                 self._end(span)
 
-        return watched
+        return recorded
 
     def _wsgi(self, environ, start_response):
         span = self._begin("request", self._numbers[int(environ["REMOTE_PORT"])])
@@ -311,45 +314,45 @@ class Watch(Record):
         self._in_view.discard(span.thread)
         return self._app_wsgi(environ, start_response)
 
-    def _closing(self, close):
-        """The server's shutdown_request(): with it, the request is over and its body closed."""
+    def _recorded_close(self, close):
+        """Wrap the server's shutdown_request(), which ends a request and closes its body."""
 
-        def watched_close(connection):
+        def recorded_close(connection):
             close(connection)
             if span := self._serving.pop(threading.current_thread(), None):
                 self._end(span)
 
-        return watched_close
+        return recorded_close
 
-    def _starting(self, start):
-        """Thread.start, watching: which thread is a request's, and which one is a task?"""
+    def _recorded_start(self, start):
+        """Wrap Thread.start, to find out which threads serve requests and which run tasks."""
 
-        def watched_start(thread):
+        def recorded_start(thread):
             starter = threading.current_thread()
             if starter is self._acceptor:
                 self._threads.append(thread)
-            elif request := None if is_a_pools(thread) else self._serving.get(starter):
+            elif request := None if is_pool_thread(thread) else self._serving.get(starter):
                 if starter in self._in_view:
-                    self._watch_task(thread, request.number)
+                    self._record_task(thread, request.number)
                 else:
-                    self._threads.append(thread)  # a hook's: the cleaner
+                    self._threads.append(thread)  # started by a hook: the cleaner
             start(thread)
             if self.task_first and starter in self._serving and starter in self._in_view:
                 threading.Thread.join(thread, LIMIT)
 
-        return watched_start
+        return recorded_start
 
-    def _submitting(self, submit):
-        """ThreadPoolExecutor.submit, watching: a pool's thread does one task after the other."""
+    def _recorded_submit(self, submit):
+        """Wrap ThreadPoolExecutor.submit: a pool's thread runs one task after another."""
 
-        def watched_submit(pool, function, *args, **kwargs):
+        def recorded_submit(pool, function, *args, **kwargs):
             self._pools.add(pool)
             request = self._serving.get(threading.current_thread())
             if request is None:
                 return submit(pool, function, *args, **kwargs)
             turn = self._begin("queue", request.number, waits=True)
 
-            def watched():
+            def recorded():
                 self._end(turn)
                 span = self._begin("task", request.number)
                 try:
@@ -357,36 +360,36 @@ class Watch(Record):
                 finally:
                     self._end(span)
 
-            return submit(pool, watched)
+            return submit(pool, recorded)
 
-        return watched_submit
+        return recorded_submit
 
-    def _watch_task(self, thread, number):
+    def _record_task(self, thread, number):
         run, join = thread.run, thread.join
         self._threads.append(thread)
         span = self._begin("task", number, thread=thread)
 
-        def watched_run():
+        def recorded_run():
             note = ""
             span.begin = time.perf_counter()
             try:
                 run()
-            except BaseException as error:  # told in the picture, not on stderr
+            except BaseException as error:  # shown in the picture, not on stderr
                 note = type(error).__name__
             self._end(span, note)
 
-        def watched_join(timeout=None):
+        def recorded_join(timeout=None):
             here = threading.current_thread()
             if here not in self._serving:
                 return join(timeout)
-            self._is_blocked()
+            self._set_blocked()
             self._end(self._serving[here])
             wait = self._begin("request", number, waits=True)
             join(timeout)
             self._end(wait)
             self._serving[here] = self._begin("request", number)
 
-        thread.run, thread.join = watched_run, watched_join
+        thread.run, thread.join = recorded_run, recorded_join
 
     # Serving
 
@@ -395,13 +398,13 @@ class Watch(Record):
         self._server = make_server(
             "127.0.0.1", 0, self.app, threaded=self.threaded, request_handler=Silent
         )
-        self._server.shutdown_request = self._closing(self._server.shutdown_request)
+        self._server.shutdown_request = self._recorded_close(self._server.shutdown_request)
         self._start = threading.Thread.start
         self._acceptor = threading.Thread(target=self._server.serve_forever, args=[0.02])
         self._acceptor.start()
-        threading.Thread.start = self._starting(self._start)
+        threading.Thread.start = self._recorded_start(self._start)
         self._submit = ThreadPoolExecutor.submit
-        ThreadPoolExecutor.submit = self._submitting(self._submit)
+        ThreadPoolExecutor.submit = self._recorded_submit(self._submit)
         return self
 
     def __exit__(self, *exception):
@@ -421,21 +424,21 @@ class Watch(Record):
             threading.Thread.start = self._start
             ThreadPoolExecutor.submit = self._submit
         late = [thread for thread in self._threads if thread.is_alive()]
-        assert not late, f"Still at work: {late}"
+        assert not late, f"Still running: {late}"
 
 
 class Silent(WSGIRequestHandler):
     def log(self, *args):
-        """Say nothing: the picture tells it."""
+        """Print nothing: the picture shows every request."""
 
 
-def is_a_pools(thread):
-    """Tell whether this is a thread of an executor: it waits for more work when its task ends."""
+def is_pool_thread(thread):
+    """Return whether this thread belongs to an executor, and so outlives its task."""
     return getattr(thread, "_target", None) is concurrent.futures.thread._worker
 
 
 def load(path, instead):
-    """Import an app.py afresh, with some of its text replaced."""
+    """Load a new copy of an app.py, with some of its text replaced."""
     source = path.read_text(encoding="utf-8")
     for old, new in instead.items():
         assert source.count(old) == 1, f"{path} has this {source.count(old)} times:\n{old}"
@@ -447,8 +450,8 @@ def load(path, instead):
 
 
 @contextlib.contextmanager
-def own_signals():
-    """Keep this process's handlers of signals, whatever an app does to them."""
+def restored_signal_handlers():
+    """At the end of the `with` block, restore the signal handlers that the process had before."""
     handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -458,7 +461,7 @@ def own_signals():
 
 
 def check(folder, apps="steps"):
-    """Run a step's checks on your code, and print what they say: pytest tests/step_FOLDER."""
+    """Run a step's checks on your code, and print their output: pytest tests/step_FOLDER."""
     command = [sys.executable, "-m", "pytest", f"tests/step_{folder}", f"--apps={apps}"]
     done = subprocess.run(
         [*command, "-q", "--no-header", "--color=no"], cwd=TOP, capture_output=True, text=True
