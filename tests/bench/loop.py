@@ -10,8 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.house.room import NOT_COPIED, Room
-from tests.house.watching import measure as save_to_verdict
+from tests.harness.laptop import NOT_COPIED, Laptop
+from tests.harness.watch_process import measure as save_to_verdict
 from workshop import checks, setup, watch
 from workshop.steps import STEPS, TOP
 
@@ -28,11 +28,11 @@ def run(say):
     figures["check"] = {str(step.number): check(step) for step in STEPS}
     figures["check_all"] = round(seconds("-m", "pytest", "-q", "--solutions", *every_check()), 2)
     with tempfile.TemporaryDirectory() as folder:
-        room = Room(Path(folder))
+        laptop = Laptop(Path(folder))
         figures["watch"] = {}
         for step in STEPS:
             say(f"save to verdict, step {step.number}")
-            figures["watch"][str(step.number)] = watching(room, step)
+            figures["watch"][str(step.number)] = watching(laptop, step)
     say("verify")
     return figures | {"verify": verify()}
 
@@ -102,9 +102,9 @@ def check(step):
     }
 
 
-def watching(room, step):
+def watching(laptop, step):
     """From a save to its verdict, in whole; and what the checks take when pytest is ready."""
-    times = save_to_verdict(room, step, SAVES)
+    times = save_to_verdict(laptop, step, SAVES)
     checked = []
     for _ in range(REPEATS):
         with checks.Run(step, "solutions", processes=watch.PROCESSES) as ready:

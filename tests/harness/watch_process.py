@@ -1,6 +1,6 @@
 """A `watch` that runs, its output to wait for. Run as a module, it prints how long verdicts take.
 
-python -m tests.house.watching [--saves 20] [step ...]
+python -m tests.harness.watch_process [--saves 20] [step ...]
 """
 
 import argparse
@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.house.room import Room
+from tests.harness.laptop import Laptop
 from workshop.steps import STEPS
 
 LIMIT = 60  # seconds; a safety limit, not a measurement
@@ -24,10 +24,10 @@ VERDICT = r"Step \d is green\.\n.*\n.*\n|  Look at  .*\n"
 
 
 class Watching:
-    """`watch N` in a room: on a terminal of its own, or with its output in a pipe."""
+    """`watch N` on a laptop: on a terminal of its own, or with its output in a pipe."""
 
-    def __init__(self, room, number, terminal=False):
-        self._room, self.printed, self._at = room, "", 0
+    def __init__(self, laptop, number, terminal=False):
+        self.printed, self._at = "", 0
         self._chunks = queue.SimpleQueue()
         if terminal:
             import pty
@@ -38,9 +38,9 @@ class Watching:
             self._ours, theirs = os.pipe()
             ends = {"stdin": subprocess.DEVNULL, "stdout": theirs, "stderr": subprocess.STDOUT}
         self.process = subprocess.Popen(
-            [room.python, "-m", "workshop", "watch", str(number)],
-            cwd=room.top,
-            env=room.environment | {"TERM": "xterm", "PYTHONUNBUFFERED": "1"},
+            [laptop.python, "-m", "workshop", "watch", str(number)],
+            cwd=laptop.top,
+            env=laptop.environment | {"TERM": "xterm", "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
             **ends,
         )
@@ -85,12 +85,12 @@ class Watching:
         self.process.wait()
 
 
-def saves(room, step, count):
+def saves(laptop, step, count):
     """What a learner saves: the starter, the solution and wrong answers, each in some new form."""
     import importlib
 
     mistakes = importlib.import_module(f"tests.step_{step.room}.mistakes").MISTAKES.values()
-    solution = room.solution(step.number).read_text(encoding="utf-8")
+    solution = laptop.solution(step.number).read_text(encoding="utf-8")
     texts = [step.starter.read_text(encoding="utf-8")]
     texts += [mistake.answer(solution) for mistake in mistakes]
     for number in range(count):
@@ -98,15 +98,15 @@ def saves(room, step, count):
         yield f"{text}# {number}\n"
 
 
-def measure(room, step, count):
+def measure(laptop, step, count):
     """Seconds from save to verdict, one for each save."""
-    watching, times = Watching(room, step.number), []
+    watching, times = Watching(laptop, step.number), []
     try:
         watching.until(VERDICT)
-        for text in saves(room, step, count):
+        for text in saves(laptop, step, count):
             time.sleep(2)  # as long as a person takes at the very least
             begun = time.perf_counter()
-            room.app(step.number).write_text(text, encoding="utf-8")
+            laptop.app(step.number).write_text(text, encoding="utf-8")
             watching.until(VERDICT)
             times.append(time.perf_counter() - begun)
     finally:
@@ -121,9 +121,9 @@ def main():
     options = parser.parse_args()
     print("seconds from save to verdict\nstep   p50    p95    max")
     with tempfile.TemporaryDirectory() as folder:
-        room = Room(Path(folder))
+        laptop = Laptop(Path(folder))
         for number in options.steps:
-            times = sorted(measure(room, STEPS[number - 1], options.saves))
+            times = sorted(measure(laptop, STEPS[number - 1], options.saves))
             p95 = statistics.quantiles(times, n=20, method="inclusive")[-1]
             median = statistics.median(times)
             print(f"{number:4}  {median:5.2f}  {p95:5.2f}  {times[-1]:5.2f}", flush=True)

@@ -1,4 +1,4 @@
-"""A copy of the workshop, set up, in a folder with a space and letters that are not ASCII."""
+"""A learner's laptop: a copy of the workshop, set up."""
 
 import json
 import os
@@ -14,11 +14,14 @@ from workshop.steps import TOP
 NOT_COPIED = ".git", ".venv*", ".workshop", "_build", "app.*.py"
 
 
-class Room:
-    """Where somebody takes the workshop. Its .venv has the packages of the one that runs this."""
+class Laptop:
+    """A copy of the workshop. Its .venv has the packages of the Python that runs this.
+
+    Its path has a space in it, and letters that are not ASCII.
+    """
 
     def __init__(self, folder):
-        self.top = folder / "a room ü 漢"
+        self.top = folder / "a laptop ü 漢"
         shutil.copytree(TOP, self.top, ignore=shutil.ignore_patterns(*NOT_COPIED))
         self.tidy()
         venv = self.top / ".venv"
@@ -36,7 +39,7 @@ class Room:
         self.python = str(python)
 
     def tidy(self):
-        """Make it as it was before anybody learned in it."""
+        """Put everything back as it was before anybody worked on it."""
         shutil.rmtree(self.top / ".workshop", ignore_errors=True)
         for kept in self.top.glob("steps/*/*app.*.*"):
             kept.unlink()
@@ -56,7 +59,7 @@ class Room:
         return sorted(self.app(number).parent.glob("app.*.py"))
 
     def run(self, typed="", *start, **environment):
-        """Run it as it was typed; start: what Python is to run in place of -m workshop."""
+        """Run a command as a learner types it; start: what Python runs in place of -m workshop."""
         return subprocess.run(
             [self.python, *(start or ("-m", "workshop")), *typed.split()],
             cwd=self.top,
@@ -68,7 +71,7 @@ class Room:
         )
 
     def says(self, typed="", status=0):
-        """Run it, and return what it said, with line ends as spaces."""
+        """Run a command, and return what it printed, with spaces for line ends."""
         done = self.run(typed)
         assert done.returncode == status, done.stdout + done.stderr
         assert "Traceback" not in done.stderr, done.stderr
