@@ -1,5 +1,6 @@
 """How long the learner waits, and the maintainer, and for what. Times are in seconds."""
 
+import importlib
 import os
 import re
 import shutil
@@ -11,12 +12,13 @@ import time
 from pathlib import Path
 
 from tests.harness.laptop import NOT_COPIED, Laptop
-from tests.harness.watch_process import measure as save_to_verdict
+from tests.harness.watch_process import VERDICT, Watching
 from workshop import checks, setup, watch
 from workshop.steps import STEPS, TOP
 
 REPEATS = 3
 SAVES = 10  # for each step
+PAUSE = 2  # seconds between two saves: as long as a person takes at the very least
 SLOWEST = "--durations=8", "--durations-min=1"  # the parts of verify that are named
 
 
@@ -104,11 +106,18 @@ def check(step):
 
 def watching(laptop, step):
     """From a save to its verdict, in whole; and what the checks take when pytest is ready."""
-    times = save_to_verdict(laptop, step, SAVES)
-    checked = []
+    times, checked = [], []
+    with Watching(laptop, step.number) as watch_process:
+        watch_process.until(VERDICT)
+        for text in saves(laptop, step):
+            time.sleep(PAUSE)
+            begun = time.perf_counter()
+            laptop.app(step.number).write_text(text, encoding="utf-8")
+            watch_process.until(VERDICT)
+            times.append(time.perf_counter() - begun)
     for _ in range(REPEATS):
         with checks.Run(step, "solutions", processes=watch.PROCESSES) as ready:
-            time.sleep(2)  # as `watch` has it wait for a save
+            time.sleep(PAUSE)  # as `watch` has it wait for a save
             begun = time.perf_counter()
             ready.verdict()
             checked.append(time.perf_counter() - begun)
@@ -117,6 +126,17 @@ def watching(laptop, step):
         "p95": round(statistics.quantiles(times, n=20, method="inclusive")[-1], 2),
         "checks": round(statistics.median(checked), 2),
     }
+
+
+def saves(laptop, step):
+    """What a learner saves: the starter, mistakes and the solution by turns, each time changed."""
+    mistakes = importlib.import_module(f"tests.step_{step.room}.mistakes").MISTAKES.values()
+    solution = laptop.solution(step.number).read_text(encoding="utf-8")
+    texts = [step.starter.read_text(encoding="utf-8")]
+    texts += [mistake.answer(solution) for mistake in mistakes]
+    for number in range(SAVES):
+        text = solution if number % 2 else texts[number // 2 % len(texts)]
+        yield f"{text}# {number}\n"
 
 
 def verify():

@@ -1,7 +1,6 @@
 """watch, as plain lines and on a terminal."""
 
 import os
-import signal
 import sys
 
 import pytest
@@ -115,8 +114,8 @@ def test_two_watches_at_once(laptop, watch):
 def test_ctrl_c_ends_it_quietly(laptop, watch):
     watching = watch(2)
     watching.until(VERDICT)
-    os.killpg(watching.process.pid, signal.SIGINT)
-    assert watching.process.wait(60) == 130
+    watching.interrupt()
+    assert watching.wait() == 130
     assert "Traceback" not in watching.printed
 
 
@@ -152,7 +151,7 @@ def test_the_keys_hint_compare_and_quit(laptop, watch):
     watching.until("-m workshop watch 2")
     watching.press("x")  # means nothing
     watching.press("q")
-    assert watching.process.wait(60) == 0
+    assert watching.wait() == 0
     assert "Traceback" not in watching.printed
 
 
@@ -164,8 +163,8 @@ def test_the_key_run_serves_until_ctrl_c_and_watching_goes_on(laptop, watch):
     watching.until(r"is served at http://127\.0\.0\.1:\d+")
     watching.until("Restarting with")
     save(laptop, solution(laptop, 1), number=1)
-    os.killpg(watching.process.pid, signal.SIGINT)
+    watching.interrupt()
     watching.until("Watching goes on")
     watching.until(r"Step 1 is green\.")
     watching.press("q")
-    assert watching.process.wait(60) == 0
+    assert watching.wait() == 0
