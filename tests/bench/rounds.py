@@ -75,7 +75,7 @@ def redis_for(name):
         return
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "redis.sock"))
-        with RedisServer(folder, "--port", "0", "--unixsocket", path):
+        with RedisServer(folder, "--unixsocket", path):
             yield path
 
 

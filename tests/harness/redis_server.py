@@ -7,13 +7,15 @@ from tests.harness.child import Child
 
 
 class RedisServer:
-    """A redis-server that works in a folder, from the beginning until stop().
+    """A redis-server that works in a folder, with these options. It runs until stop().
 
-    options: where it listens, and what it writes to disk.
+    port: where it listens; 0 if that is a Unix socket, which the options name.
     """
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, port=0):
+        self.url = f"redis://127.0.0.1:{port}/0"
         self._command = ["redis-server", "--dir", str(folder), "--save", "", *options]
+        self._command += ["--port", str(port)]
         self.start()
 
     def start(self):
