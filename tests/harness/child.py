@@ -41,16 +41,17 @@ class Output:
                 yield chunk
         os.close(self._ours)
 
+    def wait_for(self, condition):
+        """Wait until condition() is true, which depends on what is printed; return its result."""
+        with self._more:
+            self._more.wait_for(lambda: condition() or self._complete, LIMIT)
+            return condition()
+
     def until(self, pattern, start=0):
         """Wait until something printed from that index on matches; return the match."""
-
-        def found():
-            return re.compile(pattern).search(self.printed, start)
-
-        with self._more:
-            self._more.wait_for(lambda: found() or self._complete, LIMIT)
-            if match := found():
-                return match
+        compiled = re.compile(pattern)
+        if match := self.wait_for(lambda: compiled.search(self.printed, start)):
+            return match
         raise RuntimeError(f"{pattern!r} did not come after: {self.printed[start:]}")
 
 

@@ -75,7 +75,7 @@ class ServerProcess(Child):
             return response.status, dict(response.getheaders()), response.read()
 
 
-def free_port():
+def unused_port():
     """A port for a server that cannot choose one itself."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]

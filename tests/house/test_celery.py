@@ -21,7 +21,7 @@ import pytest
 
 from tests.harness.child import LIMIT, Child
 from tests.harness.redis_server import RedisServer
-from tests.harness.servers import ServerProcess, free_port
+from tests.harness.servers import ServerProcess, unused_port
 from tests.house import test_servers
 from workshop import files
 from workshop.steps import STEPS, TOP
@@ -166,7 +166,7 @@ def redis(tmp_path):
     """A Redis that writes every change to disk."""
     (tmp_path / "redis").mkdir()
     options = ["--appendonly", "yes", "--appendfsync", "always"]
-    with RedisServer(tmp_path / "redis", *options, port=free_port()) as redis:
+    with RedisServer(tmp_path / "redis", *options, port=unused_port()) as redis:
         yield redis
 
 
