@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +19,17 @@ aside = Console(highlight=False, stderr=True)
 def kept():
     """The figures that are kept in the repository."""
     return json.loads(FIGURES.read_text(encoding="utf-8"))
+
+
+def written(figures):
+    """The text of figures.json: one line for an array of numbers, or an entry of another array."""
+
+    def one_line(match):
+        begin, content, end = match.groups()
+        return begin + " ".join(content.split()) + end
+
+    text = json.dumps(figures, indent=1)
+    return re.sub(r"(?m)(\[|^ *\{)\n([^][{}]*)([]}])", one_line, text) + "\n"
 
 
 def show(figures):
@@ -38,7 +50,7 @@ def keep(figures):
     """Write the figures, and what is made from them: tables and figures in texts, and pictures."""
     from tests.bench import pictures
 
-    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    FIGURES.write_text(written(figures), encoding="utf-8")
     pictures.keep(pictures.pictures(figures))
     for path in report.texts():
         text = path.read_text(encoding="utf-8")

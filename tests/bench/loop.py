@@ -10,13 +10,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.workshop.room import NOT_COPIED, Room
-from tests.workshop.watching import measure as save_to_verdict
+from tests.catalogue.judge import wrong
+from tests.laptop import NOT_COPIED, VERDICT, Laptop, Watching
 from workshop import checks, setup, watch
 from workshop.steps import STEPS, TOP
 
 REPEATS = 3
 SAVES = 10  # for each step
+PAUSE = 2  # seconds between two saves: as long as a person takes at the very least
 SLOWEST = "--durations=8", "--durations-min=1"  # the parts of verify that are named
 
 
@@ -28,11 +29,11 @@ def run(say):
     figures["check"] = {str(step.number): check(step) for step in STEPS}
     figures["check_all"] = round(seconds("-m", "pytest", "-q", "--solutions", *every_check()), 2)
     with tempfile.TemporaryDirectory() as folder:
-        room = Room(Path(folder))
+        laptop = Laptop(Path(folder))
         figures["watch"] = {}
         for step in STEPS:
             say(f"save to verdict, step {step.number}")
-            figures["watch"][str(step.number)] = watching(room, step)
+            figures["watch"][str(step.number)] = watching(laptop, step)
     say("verify")
     return figures | {"verify": verify()}
 
@@ -102,13 +103,20 @@ def check(step):
     }
 
 
-def watching(room, step):
+def watching(laptop, step):
     """From a save to its verdict, in whole; and what the checks take when pytest is ready."""
-    times = save_to_verdict(room, step, SAVES)
-    checked = []
+    times, checked = [], []
+    with Watching(laptop, step.number) as watch_process:
+        watch_process.until(VERDICT)
+        for text in saves(laptop, step):
+            time.sleep(PAUSE)
+            begun = time.perf_counter()
+            laptop.app(step.number).write_text(text, encoding="utf-8")
+            watch_process.until(VERDICT)
+            times.append(time.perf_counter() - begun)
     for _ in range(REPEATS):
         with checks.Run(step, "solutions", processes=watch.PROCESSES) as ready:
-            time.sleep(2)  # as `watch` has it wait for a save
+            time.sleep(PAUSE)  # as `watch` has it wait for a save
             begun = time.perf_counter()
             ready.verdict()
             checked.append(time.perf_counter() - begun)
@@ -117,6 +125,17 @@ def watching(room, step):
         "p95": round(statistics.quantiles(times, n=20, method="inclusive")[-1], 2),
         "checks": round(statistics.median(checked), 2),
     }
+
+
+def saves(laptop, step):
+    """What a learner saves: the starter, mistakes and the solution by turns, each time changed."""
+    mistakes = wrong(step).values()
+    solution = laptop.solution(step.number).read_text(encoding="utf-8")
+    texts = [step.starter.read_text(encoding="utf-8")]
+    texts += [mistake.applied_to(solution) for mistake in mistakes]
+    for number in range(SAVES):
+        text = solution if number % 2 else texts[number // 2 % len(texts)]
+        yield f"{text}# {number}\n"
 
 
 def verify():

@@ -4,9 +4,7 @@ import importlib.util
 import random
 import shutil
 import statistics
-import subprocess
 import tempfile
-import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -14,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from tests.bench import measure, serving, subjects
+from tests.harness.redis_server import RedisServer
 
 
 @dataclass(frozen=True)
@@ -74,24 +73,10 @@ def redis_for(name):
     if name not in subjects.ON_REDIS:
         yield None
         return
-    from redis import Redis
-    from redis.exceptions import ConnectionError
-
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "redis.sock"))
-        options = ["--port", "0", "--save", "", "--appendonly", "no", "--dir", folder]
-        command = ["redis-server", *options, "--unixsocket", path]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-            try:
-                while process.poll() is None:
-                    try:
-                        Redis(unix_socket_path=path).ping()
-                        break
-                    except ConnectionError:
-                        time.sleep(0.01)
-                yield path
-            finally:
-                process.terminate()
+        with RedisServer(folder, "--unixsocket", path):
+            yield path
 
 
 @contextmanager
@@ -190,7 +175,7 @@ def under_gunicorn(plan, names, figures):
         ports = {}
         for name in names:
             redis = stack.enter_context(redis_for(name))
-            ports[name] = stack.enter_context(serving.served(name, redis))
+            ports[name] = stack.enter_context(serving.serve(name, redis)).port
             figures["subjects"][name]["load"] = {str(clients): [] for clients in plan.clients}
             serving.load(ports[name], max(plan.clients), plan.load)  # all is imported
         for _ in range(plan.rounds):

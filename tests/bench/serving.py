@@ -1,15 +1,14 @@
-"""A subject behind gunicorn, one process with eight threads, and clients that ask all at once."""
+"""A subject behind gunicorn, one process with eight threads, and many clients at the same time."""
 
 import re
 import selectors
 import socket
 import subprocess
-import sys
 import time
 from collections import Counter
-from contextlib import contextmanager
 
 from tests.bench import subjects
+from tests.harness.servers import ServerProcess
 from workshop.steps import TOP
 
 THREADS = 8
@@ -18,34 +17,15 @@ LIMIT = 60  # seconds, after which a server that does not answer is given up
 
 
 def app(name, redis=None):
-    """What gunicorn is to serve."""
+    """The app for gunicorn to serve."""
     return subjects.make(name, redis).app
 
 
-@contextmanager
-def served(name, redis):
-    """Serve a subject; give its port."""
+def serve(name, redis):
+    """Start a gunicorn that serves a subject."""
     command = f"gunicorn -w 1 -k gthread --threads {THREADS} --keep-alive 75 -b 127.0.0.1:0"
-    with subprocess.Popen(
-        [sys.executable, "-m", *command.split(), f"tests.bench.serving:app({name!r}, {redis!r})"],
-        cwd=TOP,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
-        try:
-            said = []
-            for line in process.stderr:
-                said.append(line)
-                if listening := re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", line):
-                    yield int(listening[1])
-                    break
-            else:
-                raise RuntimeError("".join(said))
-        finally:
-            process.terminate()
-            process.stderr.read()
+    app = f"tests.bench.serving:app({name!r}, {redis!r})"
+    return ServerProcess(*command.split(), app, cwd=TOP, stdout=subprocess.DEVNULL)
 
 
 def load(port, clients, count):

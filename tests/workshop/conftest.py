@@ -1,16 +1,16 @@
-"""A room for the tests that want one. It is set up once, and tidy when a test begins."""
+"""A laptop for the tests that need one. It is set up once, and tidy when a test begins."""
 
 import pytest
 
-from tests.workshop.room import Room
+from tests.laptop import Laptop
 
 
 @pytest.fixture(scope="session")
-def one_room(tmp_path_factory):
-    return Room(tmp_path_factory.mktemp("house"))
+def one_laptop(tmp_path_factory):
+    return Laptop(tmp_path_factory.mktemp("house"))
 
 
 @pytest.fixture
-def room(one_room):
-    one_room.tidy()
-    return one_room
+def laptop(one_laptop):
+    one_laptop.tidy()
+    return one_laptop

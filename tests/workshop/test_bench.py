@@ -150,6 +150,12 @@ def test_readme_lesson_and_guide_quote_figures():
     assert quoting >= {"README.md", "steps/06_limits/README.md", "slides/INSTRUCTOR.md"}
 
 
+def test_the_kept_figures_have_no_line_for_each_number():
+    text = command.FIGURES.read_text(encoding="utf-8")
+    assert text == command.written(FIGURES)
+    assert not re.search(r"^[ \d.,]+$", text, re.MULTILINE)
+
+
 def test_a_figure_that_is_wrong_or_unknown_is_caught():
     right = report.in_place("took 0<!-- figure: step 6 accept --> times as long", FIGURES)
     wrong = re.sub(r"[\d.]+<", "99<", right, count=1)

@@ -14,48 +14,48 @@ def next_command(said):
     return re.search(r"(?:python3|py) -m workshop ((?:check|hint|watch)(?: \d)?)", said)[1]
 
 
-def test_a_class_from_the_first_command_to_all_green(room):
+def test_a_class_from_the_first_command_to_all_green(laptop):
     for step in STEPS[:5]:
-        take(room, step)
-    map_of_steps = room.run().stdout
+        take(laptop, step)
+    map_of_steps = laptop.run().stdout
     assert "That was the class." in map_of_steps
     assert re.findall(r"^✓  (\d)", map_of_steps, re.MULTILINE) == ["1", "2", "3", "4", "5"]
 
 
-def take(room, step):
+def take(laptop, step):
     """Take a step from red, through a named mistake, to green."""
-    said = room.says()
+    said = laptop.says()
     assert f"Next: read steps/{step.folder}/README.md" in said
     assert next_command(said) == f"check {step.number}"
 
-    said = room.says("check", 1)  # the starter
+    said = laptop.says("check", 1)  # the starter
     assert f"Hints: python3 -m workshop hint {step.number}" in said.replace("py -m", "python3 -m")
 
-    solution = room.solution(step.number).read_text(encoding="utf-8")
+    solution = laptop.solution(step.number).read_text(encoding="utf-8")
     name, mistake = list(wrong(step).items())[-1]
-    room.app(step.number).write_text(mistake.applied_to(solution), encoding="utf-8")
-    assert f"Mistake {name}" in room.says("check", 1)
-    assert f"Your answer shows: {name}" in room.says("hint")
-    assert "Hint 1" in room.says("hint")
+    laptop.app(step.number).write_text(mistake.applied_to(solution), encoding="utf-8")
+    assert f"Mistake {name}" in laptop.says("check", 1)
+    assert f"Your answer shows: {name}" in laptop.says("hint")
+    assert "Hint 1" in laptop.says("hint")
 
     if step.number == 2:  # somebody starts the step again, and takes it back
-        said = room.says("reset 2")
+        said = laptop.says("reset 2")
         assert "undo" in said
         assert "is kept as" in said
-        assert room.app(2).read_bytes() == step.starter.read_bytes()
-        room.says("undo")
-        assert room.app(2).read_text(encoding="utf-8") == mistake.applied_to(solution)
+        assert laptop.app(2).read_bytes() == step.starter.read_bytes()
+        laptop.says("undo")
+        assert laptop.app(2).read_text(encoding="utf-8") == mistake.applied_to(solution)
     if step.number == 4:  # somebody has fallen behind, and begins step 5 with everybody else
-        assert f"Next: steps/{STEPS[4].folder}/README.md" in room.says("catch-up 5")
-        assert [path.read_text(encoding="utf-8") for path in room.kept(4)] == [
+        assert f"Next: steps/{STEPS[4].folder}/README.md" in laptop.says("catch-up 5")
+        assert [path.read_text(encoding="utf-8") for path in laptop.kept(4)] == [
             mistake.applied_to(solution)
         ]
         return
 
-    room.solve(step.number)
-    said = room.says("check" if step.number > 1 else "check 1")
+    laptop.solve(step.number)
+    said = laptop.says("check" if step.number > 1 else "check 1")
     assert f"Step {step.number} is green." in said
     following = STEPS[step.number].folder
     word = "For afterwards" if step.number == 5 else "Next"
     assert f"{word}: steps/{following}/README.md" in said
-    assert "word for word" in room.says(f"compare {step.number}")
+    assert "word for word" in laptop.says(f"compare {step.number}")

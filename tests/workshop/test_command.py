@@ -41,178 +41,182 @@ def test_the_starter_that_reset_brings_is_the_one_that_came(step):
 # hint
 
 
-def test_hints_come_one_at_a_time_and_are_those_of_the_lesson(room):
-    lesson = text(room.app(2).with_name("README.md"))
+def test_hints_come_one_at_a_time_and_are_those_of_the_lesson(laptop):
+    lesson = text(laptop.app(2).with_name("README.md"))
     folded = re.findall(r"<summary>(.*?)</summary>(.*?)</details>", lesson, re.DOTALL)
     assert len(folded) >= 3
     for title, hint in folded:
-        said = room.run("hint 2").stdout
+        said = laptop.run("hint 2").stdout
         head, _, said = said.partition("\n\n")
         assert head == "Step 2, Answer now, work later"
         assert said.startswith(f"{title}\n")
         assert words(hint) == words(said.removeprefix(title).rpartition("(")[0].replace("…", ""))
-    assert "That was the last hint" in room.says("hint 2")
-    assert "Hint 1" in room.says("hint 2 --again")
-    assert "Hint 2" in room.says("hint 2")
+    assert "That was the last hint" in laptop.says("hint 2")
+    assert "Hint 1" in laptop.says("hint 2 --again")
+    assert "Hint 2" in laptop.says("hint 2")
 
 
-def test_a_known_mistake_gets_its_own_hint_first(room):
-    said = room.says("check 1", 1)
+def test_a_known_mistake_gets_its_own_hint_first(laptop):
+    said = laptop.says("check 1", 1)
     assert "Mistake resource-not-added" in said
-    assert "Your answer shows: resource-not-added" in room.says("hint 1")
-    assert "Hint 1" in room.says("hint 1")
+    assert "Your answer shows: resource-not-added" in laptop.says("hint 1")
+    assert "Hint 1" in laptop.says("hint 1")
 
 
-def test_a_mistake_s_own_hint_is_no_markdown(room):
-    write(room.app(1), text(room.solution(1)).replace("<path:path>", "<path>"))
-    assert "A placeholder such as <path> ends at the next slash." in room.says("hint 1")
+def test_a_mistake_s_own_hint_is_no_markdown(laptop):
+    write(laptop.app(1), text(laptop.solution(1)).replace("<path:path>", "<path>"))
+    assert "A placeholder such as <path> ends at the next slash." in laptop.says("hint 1")
 
 
-def test_code_in_a_hint_comes_out_as_it_stands_in_the_lesson(room):
-    hint = text(room.app(4).with_name("README.md")).rpartition("<details>")[2]
+def test_code_in_a_hint_comes_out_as_it_stands_in_the_lesson(laptop):
+    hint = text(laptop.app(4).with_name("README.md")).rpartition("<details>")[2]
     code = re.search(r"```python\n(.*)```", hint, re.DOTALL)[1]
     assert max(map(len, code.splitlines())) > 80
-    room.says("hint 4")
-    said = [room.run("hint 4", COLUMNS="80").stdout for _ in range(3)]
+    laptop.says("hint 4")
+    said = [laptop.run("hint 4", COLUMNS="80").stdout for _ in range(3)]
     assert f"\n\n{code}\n" in said[-1]
     assert max(map(len, said[0].splitlines())) <= 80, "text is wrapped"
 
 
-def test_a_green_step_needs_no_hint(room):
-    room.solve(2)
-    assert "needs no hint" in room.says("hint 2")
+def test_a_green_step_needs_no_hint(laptop):
+    laptop.solve(2)
+    assert "needs no hint" in laptop.says("hint 2")
 
 
 # compare
 
 
-def test_compare_shows_the_solution_only_once_green(room):
-    refused = room.says("compare 2", 1)
+def test_compare_shows_the_solution_only_once_green(laptop):
+    refused = laptop.says("compare 2", 1)
     assert "--spoil" in refused
     assert "@wraps" not in refused
-    assert "@wraps(view)" in room.says("compare 2 --spoil")
+    assert "@wraps(view)" in laptop.says("compare 2 --spoil")
 
-    write(room.app(2), text(room.solution(2)).replace("accept", "inner"))
-    beside = room.run("compare 2", COLUMNS="200").stdout
+    write(laptop.app(2), text(laptop.solution(2)).replace("accept", "inner"))
+    beside = laptop.run("compare 2", COLUMNS="200").stdout
     assert re.search(r"def inner\(.*def accept\(", beside)
-    room.solve(2)
-    assert "word for word" in room.says("compare 2")
+    laptop.solve(2)
+    assert "word for word" in laptop.says("compare 2")
 
 
-def test_compare_breaks_no_line_where_two_columns_have_no_room(room):
-    write(room.app(2), text(room.solution(2)).replace("accept", "inner"))
-    said = room.run("compare 2 --spoil", COLUMNS="80").stdout.splitlines()
-    for line in text(room.app(2)).splitlines():
+def test_compare_breaks_no_line_where_two_columns_have_no_room(laptop):
+    write(laptop.app(2), text(laptop.solution(2)).replace("accept", "inner"))
+    said = laptop.run("compare 2 --spoil", COLUMNS="80").stdout.splitlines()
+    for line in text(laptop.app(2)).splitlines():
         if "inner" in line:
             assert f"-{line}" in said
             assert f"+{line.replace('inner', 'accept')}" in said
 
 
-def test_compare_without_a_number_shows_the_step_just_finished(room):
-    room.solve(1)
-    said = room.says("check 1")
+def test_compare_without_a_number_shows_the_step_just_finished(laptop):
+    laptop.solve(1)
+    said = laptop.says("check 1")
     assert re.search(r"Next: steps/02_thread/README\.md .*-m workshop compare 1", said)
-    assert "steps/01_blocking/app.py is the solution, word for word" in room.says("compare")
-    write(room.app(2), OWN)
-    assert "compare 2 --spoil" in room.says("compare", 1), "now step 2 is begun"
+    assert "steps/01_blocking/app.py is the solution, word for word" in laptop.says("compare")
+    write(laptop.app(2), OWN)
+    assert "compare 2 --spoil" in laptop.says("compare", 1), "now step 2 is begun"
 
 
 # reset, catch-up, undo
 
 
-def test_reset_keeps_what_was_there_and_undo_brings_it_back(room):
-    starter = text(room.app(2))
-    write(room.app(2), OWN)
-    said = room.says("reset 2")
-    assert text(room.app(2)) == starter
-    (kept,) = room.kept(2)
+def test_reset_keeps_what_was_there_and_undo_brings_it_back(laptop):
+    starter = text(laptop.app(2))
+    write(laptop.app(2), OWN)
+    said = laptop.says("reset 2")
+    assert text(laptop.app(2)) == starter
+    (kept,) = laptop.kept(2)
     assert text(kept) == OWN
     assert f"kept as steps/02_thread/{kept.name}" in said
     assert re.fullmatch(r"app\.\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.reset-2\.py", kept.name)
 
     assert re.search(
-        r"Takes back reset 2 of \d{4}-\d\d-\d\d \d\d:\d\d: steps/02", room.says("undo")
+        r"Takes back reset 2 of \d{4}-\d\d-\d\d \d\d:\d\d: steps/02", laptop.says("undo")
     )
-    assert text(room.app(2)) == OWN
-    assert room.kept(2) == [], "nothing of the learner's was there instead"
+    assert text(laptop.app(2)) == OWN
+    assert laptop.kept(2) == [], "nothing of the learner's was there instead"
 
 
-def test_undo_goes_back_one_action_after_the_other(room):
-    write(room.app(4), OWN)
-    room.says("reset 4")
-    room.says("catch-up 5")
-    assert text(room.app(4)) == text(room.solution(4))
-    write(room.app(4), "written since")
-    said = room.says("undo")
+def test_undo_goes_back_one_action_after_the_other(laptop):
+    write(laptop.app(4), OWN)
+    laptop.says("reset 4")
+    laptop.says("catch-up 5")
+    assert text(laptop.app(4)) == text(laptop.solution(4))
+    write(laptop.app(4), "written since")
+    said = laptop.says("undo")
     assert "Takes back catch-up 5" in said
-    assert text(room.app(4)) == text(STEPS[3].starter)
-    assert "Takes back reset 4" in room.says("undo")
-    assert text(room.app(4)) == OWN
+    assert text(laptop.app(4)) == text(STEPS[3].starter)
+    assert "Takes back reset 4" in laptop.says("undo")
+    assert text(laptop.app(4)) == OWN
 
-    (since,) = room.kept(4)
+    (since,) = laptop.kept(4)
     assert text(since) == "written since"
-    assert since.name in room.says("undo", 2), "the file that nothing takes back is named"
+    assert since.name in laptop.says("undo", 2), "the file that nothing takes back is named"
     assert f"undo steps/04_status/{since.name}" in said
-    room.says(f"undo steps/04_status/{since.name}")
-    assert text(room.app(4)) == "written since"
-    assert [text(path) for path in room.kept(4)] == [OWN]
+    laptop.says(f"undo steps/04_status/{since.name}")
+    assert text(laptop.app(4)) == "written since"
+    assert [text(path) for path in laptop.kept(4)] == [OWN]
 
 
-def test_undo_of_a_file_that_was_not_kept(room):
-    assert "is not a file that" in room.says("undo steps/04_status/app.py", 2)
+def test_undo_of_a_file_that_was_not_kept(laptop):
+    assert "is not a file that" in laptop.says("undo steps/04_status/app.py", 2)
 
 
-def test_a_clock_that_is_set_back_leaves_the_order_of_actions(room):
-    later = room.app(2).with_name("app.2999-12-31_23-59-59.reset-2.py")
+def test_a_clock_that_is_set_back_leaves_the_order_of_actions(laptop):
+    later = laptop.app(2).with_name("app.2999-12-31_23-59-59.reset-2.py")
     write(later, "first")
     for own in "second", "third":
-        write(room.app(2), own)
-        room.says("reset 2")
+        write(laptop.app(2), own)
+        laptop.says("reset 2")
     for own in "third", "second", "first":
-        room.says("undo")
-        assert text(room.app(2)) == own
+        laptop.says("undo")
+        assert text(laptop.app(2)) == own
 
 
-def test_two_resets_within_a_second_keep_two_files(room):
+def test_two_resets_within_a_second_keep_two_files(laptop):
     for own in "first", "second", "third":
-        write(room.app(2), own)
-        room.says("reset 2")
-    assert [text(path) for path in room.kept(2)] == ["first", "second", "third"]
+        write(laptop.app(2), own)
+        laptop.says("reset 2")
+    assert [text(path) for path in laptop.kept(2)] == ["first", "second", "third"]
 
 
-def test_reset_of_a_starter_does_nothing_and_brings_a_lost_one(room):
-    starter = text(room.app(2))
-    assert "as it came" in room.says("reset 2")
-    room.app(2).unlink()
-    room.says("reset 2")
-    assert text(room.app(2)) == starter
-    assert room.kept(2) == []
+def test_reset_of_a_starter_does_nothing_and_brings_a_lost_one(laptop):
+    starter = text(laptop.app(2))
+    assert "as it came" in laptop.says("reset 2")
+    laptop.app(2).unlink()
+    laptop.says("reset 2")
+    assert text(laptop.app(2)) == starter
+    assert laptop.kept(2) == []
 
 
-def test_catch_up_makes_what_is_not_green_green_and_leaves_the_rest(room):
-    own = text(room.solution(1)) + OWN
-    write(room.app(1), own)  # green
-    write(room.app(2), OWN)  # not
-    write(room.app(4), OWN)
-    third = text(room.app(3))
-    said = room.says("catch-up 4")
-    assert [text(room.app(n)) == text(room.solution(n)) for n in (1, 2, 3)] == [False, True, True]
-    assert (text(room.app(1)), text(room.app(4))) == (own, OWN)
-    assert [text(path) for path in room.kept(2)] == [OWN]
+def test_catch_up_makes_what_is_not_green_green_and_leaves_the_rest(laptop):
+    own = text(laptop.solution(1)) + OWN
+    write(laptop.app(1), own)  # green
+    write(laptop.app(2), OWN)  # not
+    write(laptop.app(4), OWN)
+    third = text(laptop.app(3))
+    said = laptop.says("catch-up 4")
+    assert [text(laptop.app(n)) == text(laptop.solution(n)) for n in (1, 2, 3)] == [
+        False,
+        True,
+        True,
+    ]
+    assert (text(laptop.app(1)), text(laptop.app(4))) == (own, OWN)
+    assert [text(path) for path in laptop.kept(2)] == [OWN]
     assert "steps/04_status/README.md" in said
     assert re.findall(r"Step (\d) has our solution now", said) == ["2", "3"]
 
-    room.says("undo")
-    assert (text(room.app(2)), text(room.app(3))) == (OWN, third)
+    laptop.says("undo")
+    assert (text(laptop.app(2)), text(laptop.app(3))) == (OWN, third)
 
 
-def test_after_catch_up_the_step_is_the_one_to_work_on(room):
-    room.says("catch-up 3")
-    assert room.run("check").stdout.startswith("Step 3")
+def test_after_catch_up_the_step_is_the_one_to_work_on(laptop):
+    laptop.says("catch-up 3")
+    assert laptop.run("check").stdout.startswith("Step 3")
 
 
-def test_undo_with_nothing_to_take_back_says_so(room):
-    assert "nothing to take back" in room.says("undo", 2)
+def test_undo_with_nothing_to_take_back_says_so(laptop):
+    assert "nothing to take back" in laptop.says("undo", 2)
 
 
 KILLED = """
@@ -232,39 +236,39 @@ cli.main()
 @pytest.mark.parametrize(
     ("typed", "moment"), [*product(["reset 2"], range(2)), *product(["catch-up 4"], range(4))]
 )
-def test_killed_at_any_moment_nothing_is_lost_and_the_next_try_works(room, typed, moment):
-    write(room.app(2), OWN)
-    room.run(typed, "-c", KILLED, str(moment))
-    assert OWN in [text(room.app(2)), *map(text, room.kept(2))]
-    room.says(typed)
-    assert OWN in [text(room.app(2)), *map(text, room.kept(2))]
+def test_killed_at_any_moment_nothing_is_lost_and_the_next_try_works(laptop, typed, moment):
+    write(laptop.app(2), OWN)
+    laptop.run(typed, "-c", KILLED, str(moment))
+    assert OWN in [text(laptop.app(2)), *map(text, laptop.kept(2))]
+    laptop.says(typed)
+    assert OWN in [text(laptop.app(2)), *map(text, laptop.kept(2))]
 
 
 @pytest.mark.parametrize("moment", range(4))
-def test_an_undo_that_is_killed_is_finished_by_the_next(room, moment):
+def test_an_undo_that_is_killed_is_finished_by_the_next(laptop, moment):
     own = {number: f"{OWN}{number}" for number in (1, 2)}
     for number in own:  # as a catch-up has left them
-        kept = room.app(number).with_name("app.2026-11-22_22-06-03.catch-up-3.py")
+        kept = laptop.app(number).with_name("app.2026-11-22_22-06-03.catch-up-3.py")
         write(kept, own[number])
-        write(room.app(number), f"written since in {number}")
-    killed = room.run("undo", "-c", KILLED, str(moment))
+        write(laptop.app(number), f"written since in {number}")
+    killed = laptop.run("undo", "-c", KILLED, str(moment))
     assert killed.returncode == 9
     for number in own:
-        there = {text(room.app(number)), *map(text, room.kept(number))}
+        there = {text(laptop.app(number)), *map(text, laptop.kept(number))}
         assert {own[number], f"written since in {number}"} <= there
-    room.says("undo")
-    assert {number: text(room.app(number)) for number in own} == own
+    laptop.says("undo")
+    assert {number: text(laptop.app(number)) for number in own} == own
     for number in own:
-        assert f"written since in {number}" in map(text, room.kept(number))
+        assert f"written since in {number}" in map(text, laptop.kept(number))
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_to(room):
-    write(room.app(2), OWN)
-    os.chmod(room.app(2).parent, 0o555)
-    assert "Permission denied" in room.says("reset 2", 2)
-    assert text(room.app(2)) == OWN
-    os.chmod(room.app(2).parent, 0o755)
+def test_a_folder_that_cannot_be_written_to(laptop):
+    write(laptop.app(2), OWN)
+    os.chmod(laptop.app(2).parent, 0o555)
+    assert "Permission denied" in laptop.says("reset 2", 2)
+    assert text(laptop.app(2)) == OWN
+    os.chmod(laptop.app(2).parent, 0o755)
 
 
 FULL = """
@@ -279,50 +283,50 @@ cli.main()
 """
 
 
-def test_a_full_disk_changes_nothing(room):
-    write(room.app(2), OWN)
-    said = room.run("reset 2", "-c", FULL)
+def test_a_full_disk_changes_nothing(laptop):
+    write(laptop.app(2), OWN)
+    said = laptop.run("reset 2", "-c", FULL)
     assert said.returncode == 2
     assert re.search("No space left.*\nNothing of yours is lost. Free some space", said.stderr)
-    assert text(room.app(2)) == OWN
-    room.says("reset 2")
-    assert [text(path) for path in room.kept(2)] == [OWN]
+    assert text(laptop.app(2)) == OWN
+    laptop.says("reset 2")
+    assert [text(path) for path in laptop.kept(2)] == [OWN]
 
 
 # Where you are
 
 
-def place(room):
-    return re.search(r"→ +(\d)", room.run().stdout)
+def place(laptop):
+    return re.search(r"→ +(\d)", laptop.run().stdout)
 
 
-def test_who_begins_at_step_4_is_not_sent_back_to_step_1(room):
-    assert place(room)[1] == "1"
-    write(room.app(4), OWN)
-    assert place(room)[1] == "4"
-    assert "change steps/04_status/app.py" in room.says()
-    assert room.run("check").stdout.startswith("Step 4")
+def test_who_begins_at_step_4_is_not_sent_back_to_step_1(laptop):
+    assert place(laptop)[1] == "1"
+    write(laptop.app(4), OWN)
+    assert place(laptop)[1] == "4"
+    assert "change steps/04_status/app.py" in laptop.says()
+    assert laptop.run("check").stdout.startswith("Step 4")
 
 
-def test_green_leads_to_the_next_step_and_a_deleted_cache_loses_nothing(room):
-    room.solve(2)
-    assert place(room)[1] == "3"
-    for path in sorted((room.top / ".workshop").glob("*")):
+def test_green_leads_to_the_next_step_and_a_deleted_cache_loses_nothing(laptop):
+    laptop.solve(2)
+    assert place(laptop)[1] == "3"
+    for path in sorted((laptop.top / ".workshop").glob("*")):
         path.unlink()
-    assert "✓ 2" in room.says()
-    assert place(room)[1] == "3"
+    assert "✓ 2" in laptop.says()
+    assert place(laptop)[1] == "3"
 
 
-def test_a_result_counts_for_exactly_the_content_that_gave_it(room):
-    room.solve(2)
-    assert "✓ 2" in room.says()
-    write(room.app(2), text(room.app(2)).replace("@wraps", "# @wraps"))
-    assert "✓ 2" not in room.says()
-    room.solve(2)
-    check = next(room.top.glob("tests/step_02_*/test_*.py"))
+def test_a_result_counts_for_exactly_the_content_that_gave_it(laptop):
+    laptop.solve(2)
+    assert "✓ 2" in laptop.says()
+    write(laptop.app(2), text(laptop.app(2)).replace("@wraps", "# @wraps"))
+    assert "✓ 2" not in laptop.says()
+    laptop.solve(2)
+    check = next(laptop.top.glob("tests/step_02_*/test_*.py"))
     before = text(check)
     write(check, before + "\n\ndef test_more(site):\n    '''More.'''\n    raise ValueError\n")
-    assert "✓ 2" not in room.says(), "the checks are not those that it was green with"
+    assert "✓ 2" not in laptop.says(), "the checks are not those that it was green with"
     write(check, before)
 
 
@@ -336,32 +340,32 @@ for step in STEPS:
 """
 
 
-def test_all_green(room):
+def test_all_green(laptop):
     """All but one are known to be green already. Each solution's checks are run elsewhere."""
     for step in STEPS:
-        room.solve(step.number)
-    room.run("", "-c", KNOWN)
-    assert "All steps are green." in room.says()
-    assert len(text(room.top / ".workshop" / "verdicts").splitlines()) == len(STEPS)
+        laptop.solve(step.number)
+    laptop.run("", "-c", KNOWN)
+    assert "All steps are green." in laptop.says()
+    assert len(text(laptop.top / ".workshop" / "verdicts").splitlines()) == len(STEPS)
 
 
 # As a command
 
 
-def test_help_has_examples_and_the_exit_statuses(room):
-    said = room.says("--help")
+def test_help_has_examples_and_the_exit_statuses(laptop):
+    said = laptop.says("--help")
     assert "Examples:" in said
     assert "130 ended by Ctrl-C" in said
 
 
-def test_help_says_of_each_command_in_a_whole_sentence_what_it_does(room):
-    listed = room.run("--help", COLUMNS="80").stdout
+def test_help_says_of_each_command_in_a_whole_sentence_what_it_does(laptop):
+    listed = laptop.run("--help", COLUMNS="80").stdout
     assert re.search(r"^  catch-up +\S.*\.$", listed, re.MULTILINE)
     assert "..." not in listed.partition("Commands:")[2]
 
 
-def test_every_command_that_help_names_is_there(room):
-    said = room.run("--help").stdout
+def test_every_command_that_help_names_is_there(laptop):
+    said = laptop.run("--help").stdout
     assert re.match(r"Usage: (python3|py) -m workshop ", said)
     listed = re.search(r"^Commands:\n(.*?)\n\n", said, re.DOTALL | re.MULTILINE)[1]
     names = re.findall(r"^  ([a-z-]+)", listed, re.MULTILINE)
@@ -372,29 +376,29 @@ def test_every_command_that_help_names_is_there(room):
         assert said.output.startswith(f"Usage: workshop {name}")
 
 
-def test_version(room):
+def test_version(laptop):
     project = text(TOP / "pyproject.toml")
-    assert re.search(r'^version = "(.*)"', project, re.M)[1] in room.says("--version")
+    assert re.search(r'^version = "(.*)"', project, re.M)[1] in laptop.says("--version")
 
 
 @pytest.mark.parametrize("typed", ["check 9", "chek", "reset", "check --what"])
-def test_what_cannot_be_understood_goes_to_stderr_with_status_2(room, typed):
-    done = room.run(typed)
+def test_what_cannot_be_understood_goes_to_stderr_with_status_2(laptop, typed):
+    done = laptop.run(typed)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_not_the_number_of_a_step(room):
-    assert "There is no step -1. The steps are 1 to" in room.says("check -1", 2)
+def test_what_is_not_the_number_of_a_step(laptop):
+    assert "There is no step -1. The steps are 1 to" in laptop.says("check -1", 2)
     for command in "reset", "catch-up":
-        assert re.search(rf"number of a step, as in: .* {command} 2", room.says(command, 2))
+        assert re.search(rf"number of a step, as in: .* {command} 2", laptop.says(command, 2))
 
 
-def test_no_colour_where_nobody_sees_it_or_NO_COLOR_is_set(room):
-    assert "\x1b[" not in room.run("check 1").stdout
-    assert "\x1b[31m" in room.run("check 1", FORCE_COLOR="1").stdout.replace("1;31", "31")
-    assert "\x1b[31m" not in room.run("check 1", FORCE_COLOR="1", NO_COLOR="1").stdout.replace(
+def test_no_colour_where_nobody_sees_it_or_NO_COLOR_is_set(laptop):
+    assert "\x1b[" not in laptop.run("check 1").stdout
+    assert "\x1b[31m" in laptop.run("check 1", FORCE_COLOR="1").stdout.replace("1;31", "31")
+    assert "\x1b[31m" not in laptop.run("check 1", FORCE_COLOR="1", NO_COLOR="1").stdout.replace(
         "1;31", "31"
     )
 
@@ -412,13 +416,13 @@ takes_cutting_off = pytest.mark.skipif(
 )
 
 
-def cut_off(room, typed, **options):
+def cut_off(laptop, typed, **options):
     """Start the command without a network, but for the computer itself. It can still be reached."""
     loopback = 'ip link set lo up && exec "$@"'
     return subprocess.Popen(
-        [*CUT_OFF, "sh", "-c", loopback, "sh", room.python, "-m", "workshop", *typed.split()],
-        cwd=room.top,
-        env=room.environment | {"BROWSER": "true", "PYTHONUNBUFFERED": "1"},
+        [*CUT_OFF, "sh", "-c", loopback, "sh", laptop.python, "-m", "workshop", *typed.split()],
+        cwd=laptop.top,
+        env=laptop.environment | {"BROWSER": "true", "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -428,7 +432,7 @@ def cut_off(room, typed, **options):
 
 
 @takes_cutting_off
-def test_with_the_network_cut_off_all_goes_on(room):
+def test_with_the_network_cut_off_all_goes_on(laptop):
     for typed, status in (
         ("", 0),
         ("check 2", 1),
@@ -443,7 +447,7 @@ def test_with_the_network_cut_off_all_goes_on(room):
         ("setup --all", 0),
         ("completion bash", 0),
     ):
-        with cut_off(room, typed) as process:
+        with cut_off(laptop, typed) as process:
             printed = process.stdout.read()
         assert process.returncode == status, f"{typed}: {printed}"
 
@@ -459,8 +463,8 @@ def test_with_the_network_cut_off_all_goes_on(room):
         ("slides", "are served at", {130}),
     ],
 )
-def test_with_the_network_cut_off_what_goes_on_until_ctrl_c_does(room, typed, up, statuses):
-    with cut_off(room, typed, start_new_session=True) as process:
+def test_with_the_network_cut_off_what_goes_on_until_ctrl_c_does(laptop, typed, up, statuses):
+    with cut_off(laptop, typed, start_new_session=True) as process:
         end = threading.Timer(LIMIT, os.killpg, [process.pid, signal.SIGKILL])
         end.start()
         printed = ""

@@ -16,12 +16,12 @@ from workshop import checks, doctor
 Distribution = namedtuple("Distribution", "name version")
 
 
-def test_when_all_is_well_there_is_one_line_to_paste(room):
-    done = room.run("doctor", BROWSER="true")
+def test_when_all_is_well_there_is_one_line_to_paste(laptop):
+    done = laptop.run("doctor", BROWSER="true")
     assert done.returncode == 0, done.stdout + done.stderr
     line = done.stdout.splitlines()[-1]
     assert re.search(r": Python 3\.\d+\.\d+, inside \.venv, packages as pinned, .*imports \d", line)
-    assert "do no harm" in line, "the room has a space, ü and 漢 in its path"
+    assert "do no harm" in line, "the laptop's path has a space, ü and 漢 in it"
 
 
 def amiss():

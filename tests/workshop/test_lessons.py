@@ -4,25 +4,22 @@ import doctest
 import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.harness.running import LIMIT, Child, Output
+from tests.harness.servers import unused_port
 from workshop.steps import STEPS, TOP
 
 SECTIONS = ["Objective", "Why", "Files you change", "Your task", "Run it", "Checks", "Hints"]
 SECTIONS += ["Discussion"]
 PAGES = {step.folder: step.lesson for step in STEPS} | {"README": TOP / "README.md"}
 PAGES["WHICH"] = STEPS[6].lesson.with_name("WHICH.md")
-LIMIT = 60  # seconds for one command of a lesson
 every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 every_step = pytest.mark.parametrize("step", STEPS, ids=[step.folder for step in STEPS])
 
@@ -151,50 +148,32 @@ def line_pattern(line):
     return re.sub(r"\b[0-9a-f]{32}\b", "([0-9a-f]{32})", re.escape(line))
 
 
-class Server:
-    """A `python3 -m workshop run N` of a lesson, with the solution, on a port of its own.
+class Server(Child):
+    """A `python3 -m workshop run N` of a lesson, with the solution, at a port of its own.
 
-    quoted: the lines that its terminal has to show in the end.
+    quoted: the lines that its terminal must show in the end.
     """
 
     def __init__(self, command, quoted):
-        self.quoted, self._printed = quoted, []
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.quoted, self.port = quoted, unused_port()
         number = command.split(" run ")[1].split()[0]
-        arguments = ["-m", "workshop", "run", number, "--solutions", f"--port={self.port}"]
-        self._process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=TOP,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "WORKSHOP_FILES": tempfile.mkdtemp()},
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        give_up = time.monotonic() + LIMIT
-        while time.monotonic() < give_up:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
+        command = [sys.executable, "-m", "workshop", "run", number, "--solutions"]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "WORKSHOP_FILES": tempfile.mkdtemp()}
+        log = Output()  # no lesson quotes its stderr
+        options = {"cwd": TOP, "env": environment, "stderr": log.theirs}
+        super().__init__([*command, f"--port={self.port}"], **options)
+        os.close(log.theirs)
+        log.until("Running on")
 
-    def _read(self):
-        for line in self._process.stdout:
-            line = line.replace("solutions/", "steps/").replace(f":{self.port}", ":8000")
-            self._printed.append(line)
+    def difference(self):
+        printed = self.printed.replace("solutions/", "steps/").replace(f":{self.port}", ":8000")
+        return difference("the server", self.quoted, printed, {})
 
     def stop(self):
-        """Wait until all that is quoted is printed; end it as Ctrl-C does; return what differs."""
-        give_up = time.monotonic() + LIMIT
-        while wrong := difference("the server", self.quoted, "".join(self._printed), {}):
-            if time.monotonic() > give_up:
-                break
-            self._reader.join(0.2)
-        os.killpg(self._process.pid, signal.SIGINT)
-        self._process.wait(LIMIT)
+        """Wait until everything quoted is printed, then press Ctrl-C; return what differs."""
+        self.wait_for(lambda: not self.difference())
+        wrong = self.difference()
+        self.interrupt()
+        self.wait()
+        self.end()
         return wrong

@@ -10,28 +10,31 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
-from tests.workshop.test_servers import LIMIT, SERVERS, Served, get_and_rest
+from tests.harness.running import LIMIT
+from tests.workshop import test_servers
+from tests.workshop.test_servers import SERVERS, get_and_rest
 from workshop.steps import STEPS, TOP
 
 SITE = f"""
 import concurrent.futures.thread, os, socket, sys, threading
-sys.path.insert(0, {str(TOP / "solutions" / STEPS[5].folder)!r})
+sys.path[:0] = {[str(TOP / "solutions" / STEPS[5].folder), str(TOP)]}
 from app import app, async_api
+from tests.harness import thread_starts
 
 app.config.update(GRACE_SECONDS=int(os.environ["GRACE"]))
 done = os.open("done", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-start, most = threading.Thread.start, [0]
+most = [0]
 
 
-def counted_start(thread):
-    start(thread)
+def count(thread, starter):
     most.append(max(most.pop(), threading.active_count()))
 
 
-threading.Thread.start = counted_start
+thread_starts.observe(thread_starts.ignore, count)
 
 
 @app.get("/threads/<int:bound>")
@@ -102,7 +105,7 @@ class Gate:
 @pytest.fixture
 def serve(tmp_path, monkeypatch):
     """serve(name, grace): the site of step 6 behind the server of that name."""
-    servers = []
+    servers = ExitStack()
 
     def serve(name, grace=LIMIT):
         command = SERVERS[name]
@@ -111,26 +114,15 @@ def serve(tmp_path, monkeypatch):
         monkeypatch.setenv("GRACE", str(grace))
         command = command.replace("gunicorn ", f"gunicorn --graceful-timeout {grace} ", 1)
         command = command.replace("waitress ", "waitress --threads 8 ", 1)
-        servers.append(Served(command, tmp_path, SITE))
-        return servers[-1]
+        return servers.enter_context(test_servers.serve(command, tmp_path, SITE))
 
-    yield serve
-    for served in servers:
-        served.process.kill()
-        served.process.wait()
-        served.log.close()
+    with servers:
+        yield serve
 
 
 def done(tmp_path):
     """How often each task has come to its end."""
     return Counter((tmp_path / "done").read_text().split())
-
-
-def until(condition):
-    give_up = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
 
 
 @posix
@@ -143,11 +135,10 @@ def test_a_stopped_server_finishes_what_it_accepted(serve, server, signum, tmp_p
         assert get_and_rest(served.port, f"/held/{name}/{gate.port}") == 202
     get_and_rest(served.port, "/tell-when-stopping")
     served.process.send_signal(signum)
-    until(lambda: "The server has ended." in served.printed())
+    served.until("The server has ended.")
     gate.open()
-    served.process.wait(LIMIT)
+    assert served.wait() == 0
     assert done(tmp_path) == Counter(names)
-    assert served.process.returncode == 0
 
 
 @posix
@@ -157,10 +148,10 @@ def test_a_task_that_never_ends_is_given_up(serve, server, signum):
     served, gate = serve(server, grace=1), Gate()
     assert get_and_rest(served.port, f"/held/for-ever/{gate.port}") == 202
     served.process.send_signal(signum)
-    served.process.wait(LIMIT)
+    status = served.wait()
     if "gunicorn" not in server:  # whose arbiter ends its worker without a word
-        assert served.process.returncode == 1
-        assert "in held" in served.printed()  # what it hung at
+        assert status == 1
+        assert "in held" in served.printed  # what it hung at
 
 
 CLIENTS, REQUESTS = 200, 10  # of each client
@@ -194,7 +185,7 @@ class Crowd:
             assert self._number, "The connection broke off."
 
     def _ask(self, name):
-        status, headers, _ = self._served.ask("GET", f"/quick/{name}")
+        status, headers, _ = self._served.send("GET", f"/quick/{name}")
         with self._counting:
             self.statuses[status] += 1
             if status == 202:
@@ -202,7 +193,7 @@ class Crowd:
                 if len(self.accepted) == self._number:
                     self.enough.set()
         if status == 202:
-            while (answer := self._served.ask("GET", headers["Location"]))[0] == 202:
+            while (answer := self._served.send("GET", headers["Location"]))[0] == 202:
                 time.sleep(0.02)
             self.answers[name] = answer[0], answer[2]
         else:
@@ -220,7 +211,7 @@ def test_a_crowd_is_answered_by_so_many_threads(serve, server, tmp_path):
     assert crowd.statuses.total() == CLIENTS * REQUESTS
     assert crowd.answers == {name: (200, f"quick {name}".encode()) for name in crowd.accepted}
     assert done(tmp_path) == Counter(crowd.accepted)
-    assert served.ask("GET", f"/threads/{BOUND}")[0] == 200
+    assert served.send("GET", f"/threads/{BOUND}")[0] == 200
 
 
 @posix
@@ -228,8 +219,7 @@ def test_a_crowd_is_answered_by_so_many_threads(serve, server, tmp_path):
 def test_a_server_that_is_stopped_in_a_crowd_loses_nothing(serve, server, tmp_path):
     served = serve(server)
     crowd = Crowd(served, enough=100)
-    served.process.wait(LIMIT)
-    assert served.process.returncode == 0
+    assert served.wait() == 0
     assert set(crowd.statuses) == {202, 503}
     assert all(crowd.answers[name] == (200, f"quick {name}".encode()) for name in crowd.answers)
     finished = done(tmp_path)

@@ -10,20 +10,21 @@ from workshop.steps import STEPS, TOP
 
 OURS = "workshop", "tests", "notebooks", "slides"
 FOLDERS = ["workshop", "tests/harness", "tests/catalogue", "tests/bench", "tests/workshop"]
-FOLDERS += ["notebooks", "tests/conftest"]
+FOLDERS += ["notebooks", "tests/conftest", "tests/laptop"]
 FOLDERS += [f"tests/step_{step.folder}" for step in STEPS]
 MAY_IMPORT = {
     "workshop": {"tests/harness"},
     "notebooks": {"tests/harness", "workshop"},
     "tests/harness": set(),
     "tests/conftest": {"tests/harness"},
+    "tests/laptop": {"tests/harness", "workshop"},
     **{
         f"tests/step_{step.folder}": {"tests/harness"}
         | {f"tests/step_{earlier.folder}" for earlier in STEPS[: step.number - 1]}
         for step in STEPS
     },
     "tests/catalogue": {"tests/harness", "workshop"},
-    "tests/bench": {"tests/harness", "tests/catalogue", "workshop", "notebooks"},
+    "tests/bench": {"tests/harness", "tests/catalogue", "tests/laptop", "workshop", "notebooks"},
     "tests/workshop": set(FOLDERS) - {"tests/conftest"},
 }
 MODULES = {

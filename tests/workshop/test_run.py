@@ -1,6 +1,5 @@
 """run: lines to paste that do the same in three ways, and what happens, as it happens."""
 
-import contextlib
 import os
 import re
 import shlex
@@ -8,78 +7,34 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
+from contextlib import ExitStack
 from urllib.request import urlopen
 
 import pytest
 
+from tests.harness.running import LIMIT
+from tests.harness.servers import ServerProcess, unused_port
 from workshop.serve import call, curls, free_port, request, ways
 from workshop.steps import STEPS, TOP
 from workshop.timeline import Timeline
 
-LIMIT = 60  # seconds; a safety limit
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process.")
-
-
-class Served:
-    """`run N` of a step's solution, or the server behind it with an app; and what it prints."""
-
-    def __init__(self, number=None, app=None):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.printed, self._more = "", threading.Condition()
-        typed = ["workshop", "run", str(number), "--solutions", f"--port={port}"]
-        if app:
-            typed = ["workshop.timeline", "--app", str(app), "run", f"--port={port}"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *typed],
-            cwd=TOP,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
-            start_new_session=True,
-        )
-        threading.Thread(target=self._read, daemon=True).start()
-        self.port = int(self.until(r"http://127\.0\.0\.1:(\d+)")[1])
-        give_up = time.monotonic() + LIMIT
-        while socket.socket().connect_ex(("127.0.0.1", self.port)):
-            assert time.monotonic() < give_up, self.printed
-            time.sleep(0.02)
-
-    def _read(self):
-        for line in self.process.stdout:
-            with self._more:
-                self.printed += line
-                self._more.notify_all()
-
-    def until(self, pattern):
-        with self._more:
-            found = self._more.wait_for(lambda: re.search(pattern, self.printed), LIMIT)
-        assert found, f"{pattern!r} is not in: {self.printed}"
-        return found
-
-    def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
 
 
 @pytest.fixture
 def serve():
-    started = []
+    """Start `run N` of a step's solution, or with an app the server behind it."""
+    servers = ExitStack()
 
-    def serve(*number, **app):
-        started.append(Served(*number, **app))
-        return started[-1]
+    def serve(number=None, app=None):
+        command = ["workshop", "run", str(number), "--solutions", f"--port={unused_port()}"]
+        if app:
+            command = ["workshop.timeline", "--app", str(app), "run", "--port=0"]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+        return servers.enter_context(ServerProcess(*command, cwd=TOP, env=environment))
 
-    yield serve
-    for served in started:
-        if sys.platform != "win32":  # its child too, which serves
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(served.process.pid, signal.SIGKILL)
-        served.process.kill()
-        served.process.wait()
+    with servers:
+        yield serve
 
 
 @posix
@@ -101,8 +56,8 @@ def test_ctrl_c_ends_it_quietly_though_a_task_runs(serve):
     served = serve(2)
     urlopen(served.url("/hello")).close()
     served.until("thread: get")
-    os.killpg(served.process.pid, signal.SIGINT)
-    assert served.process.wait(LIMIT) in (0, 130)
+    served.interrupt()
+    assert served.wait() in (0, 130)
     assert "Traceback" not in served.printed
 
 
@@ -167,8 +122,8 @@ def test_step_7_has_a_worker_which_finishes_what_it_has_begun(serve):
     with urlopen(served.url("/hello")) as answer:
         location = answer.headers["Location"]
     served.until("started /hello")
-    os.killpg(served.process.pid, signal.SIGINT)
-    assert served.process.wait(LIMIT) in (0, 130)
+    served.interrupt()
+    assert served.wait() in (0, 130)
     assert "finished /hello" in served.printed
     assert "Traceback" not in served.printed
     assert location

@@ -1,4 +1,4 @@
-"""A copy of the workshop, set up, in a folder with a space and letters that are not ASCII."""
+"""A learner's laptop: a copy of the workshop, set up, and a `watch` that runs on it."""
 
 import json
 import os
@@ -8,17 +8,22 @@ import sys
 import sysconfig
 from zlib import crc32
 
+from tests.harness.running import Child
 from workshop.setup import groups
 from workshop.steps import TOP
 
+VERDICT = r"Step \d is green\.\n.*\n.*\n|  Look at  .*\n"  # printed by watch
 NOT_COPIED = ".git", ".venv*", ".workshop", "_build", "app.*.py"
 
 
-class Room:
-    """Where somebody takes the workshop. Its .venv has the packages of the one that runs this."""
+class Laptop:
+    """A copy of the workshop. Its .venv has the packages of the Python that runs this.
+
+    Its path has a space in it, and letters that are not ASCII.
+    """
 
     def __init__(self, folder):
-        self.top = folder / "a room ü 漢"
+        self.top = folder / "a laptop ü 漢"
         shutil.copytree(TOP, self.top, ignore=shutil.ignore_patterns(*NOT_COPIED))
         self.tidy()
         venv = self.top / ".venv"
@@ -36,7 +41,7 @@ class Room:
         self.python = str(python)
 
     def tidy(self):
-        """Make it as it was before anybody learned in it."""
+        """Put everything back as it was before anybody worked on it."""
         shutil.rmtree(self.top / ".workshop", ignore_errors=True)
         for kept in self.top.glob("steps/*/*app.*.*"):
             kept.unlink()
@@ -56,7 +61,7 @@ class Room:
         return sorted(self.app(number).parent.glob("app.*.py"))
 
     def run(self, typed="", *start, **environment):
-        """Run it as it was typed; start: what Python is to run in place of -m workshop."""
+        """Run a command as a learner types it; start: what Python runs in place of -m workshop."""
         return subprocess.run(
             [self.python, *(start or ("-m", "workshop")), *typed.split()],
             cwd=self.top,
@@ -68,8 +73,24 @@ class Room:
         )
 
     def says(self, typed="", status=0):
-        """Run it, and return what it said, with line ends as spaces."""
+        """Run a command, and return what it printed, with spaces for line ends."""
         done = self.run(typed)
         assert done.returncode == status, done.stdout + done.stderr
         assert "Traceback" not in done.stderr, done.stderr
         return " ".join((done.stdout + done.stderr).split())
+
+
+class Watching(Child):
+    """`watch N` on a laptop: on a terminal of its own, or with its output in a pipe."""
+
+    def __init__(self, laptop, number, terminal=False):
+        command = [laptop.python, "-m", "workshop", "watch", str(number)]
+        environment = laptop.environment | {"TERM": "xterm", "PYTHONUNBUFFERED": "1"}
+        self._read_until = 0
+        super().__init__(command, terminal, cwd=laptop.top, env=environment)
+
+    def until(self, pattern):
+        """Wait until this is printed, after what was waited for before; return the match."""
+        match = super().until(pattern, self._read_until)
+        self._read_until = match.end()
+        return match
