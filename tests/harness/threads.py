@@ -8,9 +8,8 @@ import time
 import traceback
 from contextlib import contextmanager
 
-import pytest
-
 from tests.harness.expect import LIMIT
+from tests.harness.thread_starts import observe
 from tests.harness.waits import Wait, Waits
 
 
@@ -34,24 +33,20 @@ class Threads:
         """From here on, note every thread that is started, and every one that crashes."""
         self.from_import = set(threading.enumerate())
         self._excepthook, threading.excepthook = threading.excepthook, self._crashed
-        start, threading.Thread.start = threading.Thread.start, self._noting(threading.Thread.start)
-        self._start = start
+        self._stop_observing = observe(self._starting)
 
     def close(self):
         if self.from_import:
-            threading.excepthook, threading.Thread.start = self._excepthook, self._start
+            threading.excepthook = self._excepthook
+            self._stop_observing()
         self.waits.close()
 
-    def _noting(self, start):
-        def noting_start(thread):
-            if any(frame.f_code.co_filename == self._path for frame in frames(sys._getframe())):
-                self.started.append(thread)
-            if self.in_request_thread():
-                plain = type(thread).run is threading.Thread.run
-                self.targets.append(thread._target if plain else thread.run)
-            start(thread)
-
-        return noting_start
+    def _starting(self, thread, starter):
+        if any(frame.f_code.co_filename == self._path for frame in frames(sys._getframe())):
+            self.started.append(thread)
+        if self.in_request_thread():
+            plain = type(thread).run is threading.Thread.run
+            self.targets.append(thread._target if plain else thread.run)
 
     def _crashed(self, args):
         self.crashes.append((args.exc_value, args.thread))
@@ -159,20 +154,19 @@ class Threads:
     @contextmanager
     def held_back(self):
         """Until the block ends, no thread that a request starts begins to run."""
-        may_begin, start = threading.Event(), threading.Thread.start
+        may_begin = threading.Event()
 
-        def start_but_wait(thread):
+        def hold(thread, starter):
             if self.in_request_thread():
                 run = thread.run
                 thread.run = lambda: (may_begin.wait(), run())
-            start(thread)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(threading.Thread, "start", start_but_wait)
-            try:
-                yield
-            finally:
-                may_begin.set()
+        stop = observe(hold)
+        try:
+            yield
+        finally:
+            stop()
+            may_begin.set()
 
 
 def frames(frame):
