@@ -58,11 +58,15 @@ def promises_broken(step, mistake):
     return {promise_of(checks[name]) for name in fails(step, mistake)}
 
 
+def own_checks(step):
+    """The names of the checks that enter at a step."""
+    own = f"tests.step_{step.folder}."
+    return {name for name, check in checks_of(step).items() if check.__module__.startswith(own)}
+
+
 def held_to(step, mistake):
     """A wrong solution is held to its step's own checks, and to those that it fails."""
-    own = f"tests.step_{step.folder}."
-    names = {name for name, check in checks_of(step).items() if check.__module__.startswith(own)}
-    return names | fails(step, mistake)
+    return own_checks(step) | fails(step, mistake)
 
 
 def verdict(step, code, checks=None, maxfail=1):

@@ -153,4 +153,7 @@ def test_one_pytest_checks_several_steps():
 def test_the_lesson_lists_the_promises_that_enter(step):
     listed = re.search(r"<!-- promises -->\n(.*)<!-- /promises -->", source(step.lesson), re.DOTALL)
     lines = re.sub(r"\n  +", " ", listed[1]).strip().splitlines()
-    assert [line.removeprefix("- ").replace("`", "") for line in lines] == promises(step)
+    wanted = [f"- {promise}" for promise in promises(step)]
+    assert [line.replace("`", "") for line in lines] == wanted, (
+        f"List these promises in {step.lesson}, with code in backticks:\n" + "\n".join(wanted)
+    )
