@@ -39,13 +39,13 @@ def take(room, step):
     name, mistake = list(mistakes(step).items())[-1]
     room.app(step.number).write_text(mistake.answer(solution), encoding="utf-8")
     assert f"Mistake {name}" in room.says("check", 1)
-    assert f"Your answer shows: {name}" in room.says("hint")
+    assert f"Your mistake: {name}" in room.says("hint")
     assert "Hint 1" in room.says("hint")
 
     if step.number == 2:  # somebody starts the step again, and takes it back
         said = room.says("reset 2")
         assert "undo" in said
-        assert "is kept as" in said
+        assert "is saved as" in said
         assert room.app(2).read_bytes() == step.starter.read_bytes()
         room.says("undo")
         assert room.app(2).read_text(encoding="utf-8") == mistake.answer(solution)
@@ -62,4 +62,4 @@ def take(room, step):
     following = STEPS[step.number].folder
     word = "For afterwards" if step.number == 5 else "Next"
     assert f"{word}: steps/{following}/README.md" in said
-    assert "word for word" in room.says(f"compare {step.number}")
+    assert "is the same as our solution" in room.says(f"compare {step.number}")
