@@ -1,10 +1,9 @@
-"""A broker and a result store for Celery in a folder, to try step 7 where there is no Redis.
+"""A broker and a result store for Celery in a folder, to try step 7 without Redis.
 
-Celery has two of its own, filesystem:// and file://. They write a file under its final name, so
-that a worker may take half a message, and a client who asks meanwhile find no answer. And they
-forget nothing.
+Celery has its own, filesystem:// and file://. But they write a file under its final name, so a
+worker may take half a message, and a poll may find half a result. And they delete nothing.
 
-A process takes part that imports this module and has what environment() says in its environment.
+A process uses this broker if it imports this module and has the variables of environment().
 """
 
 import contextlib
@@ -22,7 +21,7 @@ from kombu.utils.encoding import ensure_bytes
 
 
 def environment(folder):
-    """The environment variables that have Celery use this folder, whatever an app has set."""
+    """The environment variables that make Celery use this folder, whatever an app configures."""
     return {
         "CELERY_BROKER_URL": "files://",
         "CELERY_RESULT_BACKEND": "workshop.file_broker.Store://",
@@ -31,23 +30,25 @@ def environment(folder):
 
 
 def subfolder(name):
-    """A folder in that folder."""
     path = Path(os.environ["WORKSHOP_FILES"], name)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def write(path, content, until=None):
-    """Write a file that has its name only once it is whole. until: its time of change."""
+def write(path, content, modified=None):
+    """Write a file, which gets its name only when it is complete. modified: its time of change."""
     unfinished = path.with_name(f".{uuid.uuid4().hex}")
     unfinished.write_bytes(content)
-    if until:
-        os.utime(unfinished, (until, until))
+    if modified:
+        os.utime(unfinished, (modified, modified))
     os.replace(unfinished, path)
 
 
 class Channel(virtual.Channel):
-    """Messages are files. Whoever can rename one has it; a worker that is killed takes it along."""
+    """Messages are files. A process takes a message by renaming its file.
+
+    If that process is killed, its message is lost.
+    """
 
     def _put(self, queue, message, **kwargs):
         name = f"{time.time_ns()}-{uuid.uuid4().hex}"
@@ -56,7 +57,7 @@ class Channel(virtual.Channel):
     def _get(self, queue):
         for path in self._waiting(queue):
             taken = path.with_name(f".{path.name}")
-            with contextlib.suppress(OSError):  # somebody else was faster
+            with contextlib.suppress(OSError):  # another process was faster
                 path.rename(taken)
                 content = taken.read_bytes()
                 taken.unlink()
@@ -85,11 +86,11 @@ class Transport(virtual.Transport):
         return "1"
 
 
-TRANSPORT_ALIASES["files"] = "workshop.file_broker:Transport"  # kombu's table of URLs
+TRANSPORT_ALIASES["files"] = "workshop.file_broker:Transport"  # kombu's table of URL schemes
 
 
 class Store(KeyValueStoreBackend):
-    """Results are files. Their time of change is the time until which they are kept."""
+    """Results are files. A file's time of change is the time when its result expires."""
 
     supports_autoexpire = True
 

@@ -1,111 +1,185 @@
-"""Put another app.py in the place of the learner's. Theirs is kept beside it.
+"""reset, catch-up and undo: replace app.py by another file, and save the learner's next to it.
 
-The kept file's name says when it was put aside, and what for: app.2026-11-22_22-06-03.reset-4.py.
-So the kept files are the stack that `undo` takes back, newest first. What undo itself puts aside is
-kept too, but is no part of that stack.
+The name of a saved file says when it was saved, and by which command:
+app.2026-11-22_22-06-03.reset-4.py. `undo` takes the saved files as a stack, the newest on top. What
+undo itself replaces is saved, too, but is not part of that stack.
 
-At every moment, all that the learner wrote is in some file, whole: a file gets its content under
-another name, and then its place in one step.
+At every moment, everything that the learner wrote is in some file, complete: a file is written
+under another name, and then renamed.
 """
 
 import os
 import re
 import time
+from pathlib import Path
 
+import click
+
+from workshop import COMMAND, hints
+from workshop.arguments import exact_step_argument
 from workshop.checks import Verdict
 from workshop.progress import content, fingerprint, is_green, remember
-from workshop.steps import STEPS
+from workshop.screen import console, status
+from workshop.steps import STEPS, shown
 
 NAME = re.compile(r"app\.(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(?:_\d{3})?)\.(.+)\.py")
 UNDO = "undo"
 
 
+@click.command()
+@exact_step_argument
 def reset(step):
-    """Put the starter in place. Returns the files that were kept: none if it was there already."""
+    """Restore the starter of step N.
+
+    Your file is saved next to it, with the date in its name, and `undo` brings it back.
+    """
+    saved = put_starter(step)
+    hints.forget(step)
+    if not saved:
+        console.print(f"{shown(step.app)} is already the starter.")
+        return
+    console.print(f"{shown(step.app)} is the starter again.")
+    show_saved(saved)
+    console.print(f"To undo this: {COMMAND} undo")
+    console.print(f"Next: {COMMAND} check {step.number}")
+
+
+@click.command("catch-up")
+@exact_step_argument
+def catch_up(step):
+    """Replace each unfinished step before N with our solution.
+
+    Then you can begin step N together with everybody else. Your files are saved, and `undo` brings
+    them back. Step N itself stays as it is.
+    """
+    with status("Checking …"):
+        replaced, saved = put_solutions(step)
+    for other in replaced:
+        console.print(f"Step {other.number} has our solution now: {shown(other.app)}")
+    console.print(f"All steps before step {step.number} are green.")
+    show_saved(saved)
+    if saved:
+        console.print(f"To undo this: {COMMAND} undo")
+    console.print(f"Next: {shown(step.lesson)}")
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def undo(file):
+    """Undo the last reset or catch-up, then the one before it.
+
+    With FILE, restore that saved file as app.py. What you have written since is saved, too.
+    """
+    steps = {path: step for step in STEPS for path in saved_files(step)}
+    if file and file.resolve() not in steps:
+        raise click.UsageError(f"{file} is not a file that reset, catch-up or undo has saved.")
+    files = {steps[file.resolve()]: file.resolve()} if file else last_saved()
+    if not files:
+        left = "".join(f"\n  {COMMAND} undo {shown(path)}" for path in steps)
+        offer = f"\nTo restore what an undo has replaced:{left}" if left else ""
+        raise click.ClickException(f"There is nothing to undo.{offer}")
+    path = next(iter(files.values()))
+    console.print(f"Undoing {reason(path)} of {minute(path)}:")
+    saved = put_back(files)
+    for step in files:
+        console.print(f"{shown(step.app)} is again what it was before that.")
+    show_saved(saved)
+    for path in saved:
+        console.print(f"To have that again: {COMMAND} undo {shown(path)}")
+    console.print(f"Next: {COMMAND} check {max(step.number for step in files)}")
+
+
+def show_saved(paths):
+    for path in paths:
+        console.print(f"Your code is saved as {shown(path)}")
+
+
+def put_starter(step):
+    """Make app.py the starter. Returns the files that were saved: none if it was the starter."""
     sources = {} if content(step.app) == content(step.starter) else {step: step.starter}
     return replace(sources, f"reset-{step.number}")
 
 
-def catch_up(step):
-    """Put the solution in place of every earlier answer that is not green.
+def put_solutions(step):
+    """Make app.py the solution in every earlier step that is not green.
 
-    Returns the steps that it was put in, and the files that were kept.
+    Returns those steps, and the files that were saved.
     """
     earlier = [other for other in STEPS if other.number < step.number and not is_green(other)]
-    kept_now = replace({s: s.solution for s in earlier}, f"catch-up-{step.number}")
+    saved = replace({other: other.solution for other in earlier}, f"catch-up-{step.number}")
     for other in earlier:
         remember(other, Verdict(), fingerprint(other))  # a solution is green
-    return earlier, kept_now
+    return earlier, saved
 
 
-def last():
-    """What the last reset or catch-up that is not taken back yet has put aside, by step."""
-    aside = {s: [path for path in kept(s) if reason(path) != UNDO] for s in STEPS}
-    newest = max((date(path) for paths in aside.values() for path in paths), default="")
-    return {s: path for s, paths in aside.items() for path in paths if date(path) == newest}
+def put_back(files):
+    """Make these saved files, by step, app.py again. Afterwards they are no longer next to it.
 
-
-def undo(back):
-    """Put these kept files, by step, back in place; they are app.py again, and no longer beside it.
-
-    Returns the files that keep what was there instead, unless that was a starter or a solution.
+    Returns the files that hold what they replaced, unless that was a starter or a solution.
     """
     now, saved = new_date(), []
-    for step, path in back.items():
-        ours = content(step.starter), content(step.solution), content(path), None
-        if content(step.app) not in ours:
-            saved.append(keep(step, now, UNDO))
-        path.touch()  # a server that runs loads again what is newer than before
+    for step, path in files.items():
+        known = content(step.starter), content(step.solution), content(path), None
+        if content(step.app) not in known:
+            saved.append(save(step, now, UNDO))
+        path.touch()  # a running server reloads a file only if it is newer than before
         os.replace(path, step.app)
     return saved
 
 
-def kept(step):
-    """The files that hold what the learner wrote in this step before, the oldest first."""
+def saved_files(step):
+    """The files that hold earlier code of the learner's for this step, oldest first."""
     return [path for path in sorted(step.app.parent.iterdir()) if NAME.fullmatch(path.name)]
 
 
+def last_saved():
+    """What the last reset or catch-up that is not undone yet has saved, by step."""
+    saved = {s: [path for path in saved_files(s) if reason(path) != UNDO] for s in STEPS}
+    newest = max((date(path) for paths in saved.values() for path in paths), default="")
+    return {s: path for s, paths in saved.items() for path in paths if date(path) == newest}
+
+
 def date(path):
-    """When a kept file was put aside, as text."""
+    """When a file was saved, as text."""
     return NAME.fullmatch(path.name)[1]
 
 
 def minute(path):
-    """The same for people, without the seconds."""
+    """When a file was saved, for people and without the seconds."""
     day, _, clock = date(path)[:16].partition("_")
     return f"{day} {clock.replace('-', ':')}"
 
 
 def reason(path):
-    """What a kept file was put aside for, such as "catch-up 5"."""
+    """The command that saved a file, for example "catch-up 5"."""
     return " ".join(NAME.fullmatch(path.name)[2].rsplit("-", 1))
 
 
 def replace(sources, why):
-    """Put each source in place as its step's app.py; return the files that keep what was there."""
+    """Copy each source to its step's app.py; return the files that hold what was there before."""
     now, saved = new_date(), []
     for step, source in sources.items():
         if step.app.exists():
-            saved.append(keep(step, now, why))
+            saved.append(save(step, now, why))
         copy(source, step.app)
     return saved
 
 
 def new_date():
-    """The time now, or one just after the newest kept file: also if the clock was set back."""
+    """The current time or, if the clock was set back, a time just after the newest saved file."""
     now = time.strftime("%Y-%m-%d_%H-%M-%S")
-    newest = max((date(path) for step in STEPS for path in kept(step)), default="")
+    newest = max((date(path) for step in STEPS for path in saved_files(step)), default="")
     return now if now > newest else f"{newest[:19]}_{int(newest[20:] or 0) + 1:03}"
 
 
-def keep(step, now, why):
+def save(step, now, why):
     path = step.app.with_name(f"app.{now}.{why}.py")
     copy(step.app, path)
     return path
 
 
 def copy(source, target):
-    """Copy a file so that the target is, at every moment, the old one or the new one, whole."""
+    """Copy a file in such a way that the target is always either the old file or the new one."""
     unfinished = target.with_name(f".{target.name}.unfinished")
     unfinished.write_bytes(source.read_bytes())
     os.replace(unfinished, target)

@@ -1,14 +1,15 @@
-"""The steps of the workshop, as folders."""
+"""The steps of the workshop and their folders."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
+CACHE = TOP / ".workshop"  # what the commands remember; nothing of the learner's is in it
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: its number, the rest of its folders' name, its title and its minutes in class."""
+    """A step: its number, the rest of its folders' name, its title and its minutes in class."""
 
     number: int
     slug: str
@@ -17,6 +18,7 @@ class Step:
 
     @property
     def folder(self):
+        """The name of its folder in steps/ and in solutions/."""
         return f"{self.number:02}_{self.slug}"
 
     @property
@@ -26,16 +28,17 @@ class Step:
 
     @property
     def extra_groups(self):
-        """The dependency groups that it takes, beyond the core."""
+        """The dependency groups that it needs besides the core."""
         return [self.slug] if self.slug == "celery" else []
 
     @property
     def app(self):
+        """The learner's code."""
         return TOP / "steps" / self.folder / "app.py"
 
     @property
     def starter(self):
-        """The app.py that the learner begins with, once more: for reset."""
+        """A copy of the app.py that the learner begins with, for reset."""
         return TOP / "workshop" / "starters" / self.folder / "app.py"
 
     @property
@@ -62,6 +65,11 @@ STEPS = (
 )
 
 
+def step_after(step):
+    """The step that follows, or None."""
+    return next((later for later in STEPS if later.number > step.number), None)
+
+
 def shown(path):
-    """A path as the learner types it, from the top of the workshop."""
+    """A path as the learner types it, relative to the workshop's folder."""
     return path.relative_to(TOP).as_posix()

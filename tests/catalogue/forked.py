@@ -55,5 +55,5 @@ class Forked(Run):
         self._processes[0].connection.send((apps, names, maxfail))
 
     def cancel(self):
-        self._processes[0].ask(None)
+        self._processes[0].run_check(None)
         waiting[self._step].append(self._processes[0])

@@ -75,7 +75,7 @@ BAD = {
     ),
     "ends Python": (
         at_import("import os; os._exit(3)"),
-        r"Python ended in the middle of the checks, with status 3\. .*",
+        r"Python exited in the middle of the checks, with status 3\. .*",
     ),
     "cannot import": (
         "import flask_restfull",
@@ -83,7 +83,7 @@ BAD = {
     ),
     "ends Python in a task": (
         in_task("import os; os._exit(0)"),
-        r"Python ended in the middle of the checks, with status 0\. .*",
+        r"Python exited in the middle of the checks, with status 0\. .*",
     ),
     "runs": (
         GOOD.replace(MAIN, ""),

@@ -18,7 +18,7 @@ def test_a_class_from_the_first_command_to_all_green(laptop):
     for step in STEPS[:5]:
         take(laptop, step)
     map_of_steps = laptop.run().stdout
-    assert "That was the class." in map_of_steps
+    assert "This step comes after the class" in map_of_steps
     assert re.findall(r"^✓  (\d)", map_of_steps, re.MULTILINE) == ["1", "2", "3", "4", "5"]
 
 
@@ -35,13 +35,13 @@ def take(laptop, step):
     name, mistake = list(wrong(step).items())[-1]
     laptop.app(step.number).write_text(mistake.applied_to(solution), encoding="utf-8")
     assert f"Mistake {name}" in laptop.says("check", 1)
-    assert f"Your answer shows: {name}" in laptop.says("hint")
+    assert f"Your mistake: {name}" in laptop.says("hint")
     assert "Hint 1" in laptop.says("hint")
 
     if step.number == 2:  # somebody starts the step again, and takes it back
         said = laptop.says("reset 2")
         assert "undo" in said
-        assert "is kept as" in said
+        assert "is saved as" in said
         assert laptop.app(2).read_bytes() == step.starter.read_bytes()
         laptop.says("undo")
         assert laptop.app(2).read_text(encoding="utf-8") == mistake.applied_to(solution)
@@ -56,6 +56,6 @@ def take(laptop, step):
     said = laptop.says("check" if step.number > 1 else "check 1")
     assert f"Step {step.number} is green." in said
     following = STEPS[step.number].folder
-    word = "For afterwards" if step.number == 5 else "Next"
+    word = "To go further" if step.number == 5 else "Next"
     assert f"{word}: steps/{following}/README.md" in said
-    assert "word for word" in laptop.says(f"compare {step.number}")
+    assert "is the same as our solution" in laptop.says(f"compare {step.number}")

@@ -59,7 +59,7 @@ def test_hints_come_one_at_a_time_and_are_those_of_the_lesson(laptop):
 def test_a_known_mistake_gets_its_own_hint_first(laptop):
     said = laptop.says("check 1", 1)
     assert "Mistake resource-not-added" in said
-    assert "Your answer shows: resource-not-added" in laptop.says("hint 1")
+    assert "Your mistake: resource-not-added" in laptop.says("hint 1")
     assert "Hint 1" in laptop.says("hint 1")
 
 
@@ -80,7 +80,7 @@ def test_code_in_a_hint_comes_out_as_it_stands_in_the_lesson(laptop):
 
 def test_a_green_step_needs_no_hint(laptop):
     laptop.solve(2)
-    assert "needs no hint" in laptop.says("hint 2")
+    assert "need no hint" in laptop.says("hint 2")
 
 
 # compare
@@ -96,7 +96,7 @@ def test_compare_shows_the_solution_only_once_green(laptop):
     beside = laptop.run("compare 2", COLUMNS="200").stdout
     assert re.search(r"def inner\(.*def accept\(", beside)
     laptop.solve(2)
-    assert "word for word" in laptop.says("compare 2")
+    assert "is the same as our solution" in laptop.says("compare 2")
 
 
 def test_compare_breaks_no_line_where_two_columns_have_no_room(laptop):
@@ -112,7 +112,7 @@ def test_compare_without_a_number_shows_the_step_just_finished(laptop):
     laptop.solve(1)
     said = laptop.says("check 1")
     assert re.search(r"Next: steps/02_thread/README\.md .*-m workshop compare 1", said)
-    assert "steps/01_blocking/app.py is the solution, word for word" in laptop.says("compare")
+    assert "steps/01_blocking/app.py is the same as our solution" in laptop.says("compare")
     write(laptop.app(2), OWN)
     assert "compare 2 --spoil" in laptop.says("compare", 1), "now step 2 is begun"
 
@@ -127,12 +127,10 @@ def test_reset_keeps_what_was_there_and_undo_brings_it_back(laptop):
     assert text(laptop.app(2)) == starter
     (kept,) = laptop.kept(2)
     assert text(kept) == OWN
-    assert f"kept as steps/02_thread/{kept.name}" in said
+    assert f"saved as steps/02_thread/{kept.name}" in said
     assert re.fullmatch(r"app\.\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.reset-2\.py", kept.name)
 
-    assert re.search(
-        r"Takes back reset 2 of \d{4}-\d\d-\d\d \d\d:\d\d: steps/02", laptop.says("undo")
-    )
+    assert re.search(r"Undoing reset 2 of \d{4}-\d\d-\d\d \d\d:\d\d: steps/02", laptop.says("undo"))
     assert text(laptop.app(2)) == OWN
     assert laptop.kept(2) == [], "nothing of the learner's was there instead"
 
@@ -144,9 +142,9 @@ def test_undo_goes_back_one_action_after_the_other(laptop):
     assert text(laptop.app(4)) == text(laptop.solution(4))
     write(laptop.app(4), "written since")
     said = laptop.says("undo")
-    assert "Takes back catch-up 5" in said
+    assert "Undoing catch-up 5" in said
     assert text(laptop.app(4)) == text(STEPS[3].starter)
-    assert "Takes back reset 4" in laptop.says("undo")
+    assert "Undoing reset 4" in laptop.says("undo")
     assert text(laptop.app(4)) == OWN
 
     (since,) = laptop.kept(4)
@@ -182,7 +180,7 @@ def test_two_resets_within_a_second_keep_two_files(laptop):
 
 def test_reset_of_a_starter_does_nothing_and_brings_a_lost_one(laptop):
     starter = text(laptop.app(2))
-    assert "as it came" in laptop.says("reset 2")
+    assert "already the starter" in laptop.says("reset 2")
     laptop.app(2).unlink()
     laptop.says("reset 2")
     assert text(laptop.app(2)) == starter
@@ -216,7 +214,7 @@ def test_after_catch_up_the_step_is_the_one_to_work_on(laptop):
 
 
 def test_undo_with_nothing_to_take_back_says_so(laptop):
-    assert "nothing to take back" in laptop.says("undo", 2)
+    assert "nothing to undo" in laptop.says("undo", 2)
 
 
 KILLED = """
@@ -287,7 +285,9 @@ def test_a_full_disk_changes_nothing(laptop):
     write(laptop.app(2), OWN)
     said = laptop.run("reset 2", "-c", FULL)
     assert said.returncode == 2
-    assert re.search("No space left.*\nNothing of yours is lost. Free some space", said.stderr)
+    assert re.search(
+        "No space left.*\nNone of your work is lost. Free some disk space", said.stderr
+    )
     assert text(laptop.app(2)) == OWN
     laptop.says("reset 2")
     assert [text(path) for path in laptop.kept(2)] == [OWN]
@@ -355,7 +355,7 @@ def test_all_green(laptop):
 def test_help_has_examples_and_the_exit_statuses(laptop):
     said = laptop.says("--help")
     assert "Examples:" in said
-    assert "130 ended by Ctrl-C" in said
+    assert "130 stopped by Ctrl-C" in said
 
 
 def test_help_says_of_each_command_in_a_whole_sentence_what_it_does(laptop):
@@ -392,7 +392,7 @@ def test_what_cannot_be_understood_goes_to_stderr_with_status_2(laptop, typed):
 def test_what_is_not_the_number_of_a_step(laptop):
     assert "There is no step -1. The steps are 1 to" in laptop.says("check -1", 2)
     for command in "reset", "catch-up":
-        assert re.search(rf"number of a step, as in: .* {command} 2", laptop.says(command, 2))
+        assert re.search(rf"number of a step, for example: .* {command} 2", laptop.says(command, 2))
 
 
 def test_no_colour_where_nobody_sees_it_or_NO_COLOR_is_set(laptop):
@@ -460,7 +460,7 @@ def test_with_the_network_cut_off_all_goes_on(laptop):
         ("run 2", "Restarting with", {0}),
         ("run 7 --solutions", " ready.", {0}),
         ("lab 2", "is running at", {0, 130}),  # 130: it has said so, and not quite begun
-        ("slides", "are served at", {130}),
+        ("slides", "Serving the slides at", {130}),
     ],
 )
 def test_with_the_network_cut_off_what_goes_on_until_ctrl_c_does(laptop, typed, up, statuses):
@@ -484,5 +484,5 @@ def test_lab_says_what_opens_and_works_for_root(monkeypatch, capsys):
     monkeypatch.setattr(opening.setup, "ensure", lambda *groups: False)
     monkeypatch.setattr(opening, "call", started.append)
     opening.lab.callback(STEPS[2])
-    assert "notebooks/03_request_context.ipynb opens in your browser" in capsys.readouterr().out
+    assert "Opening notebooks/03_request_context.ipynb in your browser" in capsys.readouterr().out
     assert "--allow-root" in started[0]

@@ -29,23 +29,23 @@ def amiss():
 
 
 def test_a_problem_comes_with_its_cure_and_status_1(monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "CHECKS", (amiss, doctor.python))
+    monkeypatch.setattr(doctor, "NEEDED", (amiss, doctor.python))
     assert doctor.doctor.callback() == 1
     printed = capsys.readouterr().out
     assert "✗ It is amiss.\n  Mend it.\n" in printed
-    assert "to paste" not in printed.lower()
+    assert "Send this line" not in printed
 
 
 def test_what_only_notebooks_and_slides_want_does_not_keep_anybody_from_the_class(
     monkeypatch, capsys
 ):
-    assert {doctor.everything, doctor.browser} == set(doctor.ONLY_WANTED)
-    monkeypatch.setattr(doctor, "CHECKS", (doctor.python,))
-    monkeypatch.setattr(doctor, "ONLY_WANTED", (amiss,))
+    assert {doctor.everything, doctor.browser} == set(doctor.OPTIONAL)
+    monkeypatch.setattr(doctor, "NEEDED", (doctor.python,))
+    monkeypatch.setattr(doctor, "OPTIONAL", (amiss,))
     assert doctor.doctor.callback() == 0
     printed = capsys.readouterr().out
     assert "! It is amiss.\n  Mend it.\n" in printed
-    assert "Enough for the steps" in printed
+    assert "ready for the steps" in printed
     assert re.search(r": Python 3\.\d+\.\d+, but: It is amiss$", printed.strip())
 
 
@@ -59,7 +59,7 @@ def raising(error):
 def problem(examine):
     with pytest.raises(doctor.Problem) as found:
         examine()
-    assert found.value.cure
+    assert found.value.remedy
     return found.value.what
 
 
@@ -89,7 +89,7 @@ def test_a_disk_that_is_nearly_full(monkeypatch):
 @pytest.mark.parametrize("name", ["OneDrive", "Dropbox", "Google Drive", "Mobile Documents"])
 def test_a_folder_that_is_synced(name, monkeypatch):
     monkeypatch.setattr(doctor, "TOP", Path("/home/ü", name, "workshop"))
-    assert name in problem(doctor.place)
+    assert name in problem(doctor.location)
 
 
 def test_a_clock_that_is_years_behind(monkeypatch):

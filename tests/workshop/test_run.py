@@ -14,7 +14,7 @@ import pytest
 
 from tests.harness.running import LIMIT
 from tests.harness.servers import ServerProcess, unused_port
-from workshop.serve import call, curls, free_port, request, ways
+from workshop.serve import call, curl_commands, free_port, request, ways
 from workshop.steps import STEPS, TOP
 from workshop.timeline import Timeline
 
@@ -40,12 +40,12 @@ def serve():
 @posix
 def test_requests_and_tasks_are_shown_and_the_line_to_ask_with(serve):
     served = serve(4)
-    assert re.search("┬ a request .*, │ goes on, ┴ ends", served.printed)
+    assert re.search("┬ a request .*, │ is in progress, ┴ ends", served.printed)
     with urlopen(served.url("/hello")) as answer:
         location = answer.headers["Location"]
     served.until(r" s  ┬  GET /hello\n")
     served.until(r" s  . ┬  thread: task\n")
-    shown = served.until(r" s  ┴ .?  202 ACCEPTED +ask: (curl .*)\n")[1]
+    shown = served.until(r" s  ┴ .?  202 ACCEPTED +poll: (curl .*)\n")[1]
     assert shown == f"curl {served.url(location)}"
     assert subprocess.run([*shlex.split(shown), "-s"], capture_output=True).stdout == b"accepted\n"
     assert re.search(r"started /hello", served.printed)
@@ -142,7 +142,7 @@ def test_a_taken_port_gives_way_to_the_next_free_one():
 
 @pytest.mark.parametrize("step", STEPS[:5], ids=lambda step: step.folder)
 def test_no_line_to_paste_has_an_id_in_it(step):
-    lines = curls(step, 8123)
+    lines = curl_commands(step, 8123)
     assert lines
     assert not re.search(r"/status/|…|:8000", "\n".join(lines))
 
@@ -160,7 +160,7 @@ def test_the_same_request_in_three_ways():
 @posix
 def test_the_lines_for_curl_and_python_work(serve, capsys):
     served = serve(3)
-    lines = ways(curls(STEPS[2], served.port))
+    lines = ways(curl_commands(STEPS[2], served.port))
     exec("\n".join(lines["Python"]))
     assert capsys.readouterr().out.startswith("202 ")
     for line in lines["curl"]:

@@ -196,7 +196,7 @@ def test_without_a_network_it_says_so_and_what_was_there_is_still_good(clone):
     )
 
     assert lab.returncode == 2
-    assert "could not be fetched: there is no network" in lab.stderr
+    assert "could not be downloaded: there is no network" in lab.stderr
     assert "Traceback" not in lab.stderr
     assert clone.is_fit()
 
@@ -211,7 +211,7 @@ def test_from_a_folder_no_network_is_asked(tmp_path):
 
     unplugged = clone.run(*typed, str(tmp_path / "unplugged"), **nobody_listens)
     assert (unplugged.returncode, unplugged.stdout) == (2, "")
-    assert "Is the stick plugged in?" in unplugged.stderr
+    assert "Is the USB stick plugged in?" in unplugged.stderr
 
     (tmp_path / "empty").mkdir()
     empty = clone.run(*typed, str(tmp_path / "empty"), **nobody_listens)
@@ -305,7 +305,7 @@ def test_another_group_is_added_to_what_is_there(ready, pythons):
 
 
 def test_new_versions_are_installed_into_what_is_there(ready, pythons):
-    ready.REQUIREMENTS.write_text("parcel==1.1\n")
+    ready.REQUIREMENTS.write_text("parcel==1.0.1\n")
 
     assert ready.ensure("core") is True
     assert pythons.asked == ["pip"]
@@ -370,7 +370,7 @@ def test_a_venv_that_somebody_else_made_is_kept_aside(setup, capsys):
 
         assert setup.ensure("core") is True
         assert (setup.ROOT / kept / "mine").exists()
-        assert f"It is kept, as {kept}." in capsys.readouterr().err
+        assert f"It is now {kept}." in capsys.readouterr().err
 
 
 def test_the_second_of_two_waits_and_finds_it_done(setup, load, pythons, monkeypatch):
@@ -494,8 +494,8 @@ def test_what_pip_says_becomes_what_to_do(said, sentence, setup, pythons, capsys
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (errno.EACCES, "This folder cannot be written to"),
-        (errno.EROFS, "This folder cannot be written to"),
+        (errno.EACCES, "This folder is not writable"),
+        (errno.EROFS, "This folder is not writable"),
         (errno.ENOSPC, "The disk is full"),
     ],
 )
