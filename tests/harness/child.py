@@ -1,6 +1,6 @@
-"""What serves the learner's app in a process of its own; see tests/harness/process.py.
+"""What a process of its own does with the learner's app; see tests/harness/process.py.
 
-There, signals reach the main thread, and the process ends as any other one does.
+There, the main thread handles signals, and the process ends like any other Python process.
 """
 
 import concurrent.futures.thread
@@ -11,6 +11,8 @@ import threading
 
 from werkzeug.serving import make_server
 
+MARK = "check: "  # begins each line that the check reads; the app prints the other ones
+
 
 def imported(folder):
     """The module app in a folder."""
@@ -19,33 +21,23 @@ def imported(folder):
 
 
 def serve_once(folder):
-    """Have the app answer one request."""
+    """Have the app serve one request."""
     app = imported(folder).app
     app.config["WORK_SECONDS"] = 0
     print(app.test_client().get("/hello").status, flush=True)
 
 
 def serve_until_stopped(folder, signum, count, config):
-    """Serve the app as Flask's server does, have so many tasks accepted, and then send the signal.
+    """Serve the app as Flask's server does, send it that many requests, and then the signal.
 
-    The tasks are held back until the server has ended; with GRACE_SECONDS in config, for ever.
-    Printed is a line for each thing that happens.
+    The tasks are held back until the server has ended. With GRACE_SECONDS in config, they never
+    end. tests/harness/shutdown.py reads the lines that this prints.
     """
     module = imported(folder)
     app = module.app
     app.config.update(config)
-    released, entered, left = threading.Event(), threading.Event(), threading.Event()
-    serving = threading.Event()
-    if callable(handler := signal.getsignal(signum)):
-
-        def noting_handler(signum, frame):
-            entered.set()
-            try:
-                handler(signum, frame)
-            finally:
-                left.set()
-
-        signal.signal(signum, noting_handler)
+    handler = noted_handler(signum)
+    serving, released = threading.Event(), threading.Event()
 
     @app.get("/held")
     @module.async_api
@@ -54,33 +46,56 @@ def serve_until_stopped(folder, signum, count, config):
         tell("done")
         return "done"
 
-    def has_ended():
-        """Whether the server has ended. It has not if the app's own handler waits for the tasks."""
-        while not concurrent.futures.thread._shutdown:
-            if entered.wait(0.005) and not left.wait(0.5):
-                return False
-        return True
-
     def client():
-        serving.wait()  # a signal that came before would find no server to end
-        ask = app.test_client()
+        serving.wait()  # an earlier signal would find no server to end
+        send = app.test_client().get
         for _ in range(count):
-            tell("asked", ask.get("/held").status_code)
-        send(signum)
-        if has_ended():
-            tell("late", ask.get("/held").status_code)
-        tell("released")
+            tell("sent", send("/held").status_code)
+        interrupt(signum)
+        if server_has_ended(handler):
+            tell("late", send("/held").status_code)
         if "GRACE_SECONDS" not in config:
             released.set()
 
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.service_actions = serving.set  # called in the loop in which it waits for requests
+    server.service_actions = serving.set  # called in the loop that waits for requests
     threading.Thread(target=client, daemon=True).start()
     server.serve_forever(0.01)
 
 
-def send(signum):
-    """Send this process a signal, so that the main thread handles it at once, if that can be."""
+class NotedHandler:
+    """A signal handler that notes when it is called, and when it has come to its end."""
+
+    def __init__(self, handler):
+        self.handler = handler
+        self.called, self.ended = threading.Event(), threading.Event()
+
+    def __call__(self, signum, frame):
+        self.called.set()
+        try:
+            self.handler(signum, frame)
+        finally:
+            self.ended.set()
+
+
+def noted_handler(signum):
+    """Put a NotedHandler in place of the app's own handler, if it has set one; return it."""
+    noted = NotedHandler(signal.getsignal(signum))
+    if callable(noted.handler):
+        signal.signal(signum, noted)
+    return noted
+
+
+def server_has_ended(handler):
+    """Wait for the server's end; return False if the app's own handler waits for the tasks."""
+    while not concurrent.futures.thread._shutdown:
+        if handler.called.wait(0.005) and not handler.ended.wait(0.5):
+            return False
+    return True
+
+
+def interrupt(signum):
+    """Send this process a signal that its main thread handles immediately, where possible."""
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident, signum)
     else:
@@ -88,5 +103,6 @@ def send(signum):
 
 
 def tell(*words):
-    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    """Print a line for the check, in one piece: several threads print."""
+    sys.stdout.write(MARK + " ".join(map(str, words)) + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Serves the learner's app, and asks it: both know when a request is truly over."""
+"""Serves the learner's app, and sends it requests: both know when a request is truly over."""
 
 import contextlib
 import functools
@@ -15,34 +15,37 @@ from werkzeug.urls import iri_to_uri
 from tests.harness.expect import LIMIT, Broken
 from tests.harness.load import described
 
-# Each new server asks for Werkzeug's version, which takes as long as a request.
+# Each new server looks up Werkzeug's version, which takes as long as a request.
 importlib.metadata.version = functools.cache(importlib.metadata.version)
 
 
 class Server:
-    """Serves an app, each request in a thread of its own, and is the client that asks it.
+    """Serves an app, each request in a thread of its own, and is the client as well.
 
-    threads: those that serve requests or have done so.
+    threads: those that serve requests, or have done so.
     """
 
     def __init__(self, wsgi_app, changes):
         self._wsgi_app, self._changes = wsgi_app, changes
-        self.threads, self._socket = [], None
+        self.threads, self._socket_server = [], None
 
     def start(self, method, url, **request):
-        """Send a request without waiting for its answer; returns its Exchange.
+        """Send a request without waiting for its response; return its Exchange.
 
         request: json, data, headers, query_string and so on, as Werkzeug's EnvironBuilder takes
-        them, and chunked. A GET alone goes without a socket, which is quicker: it has no body that
-        could be lost.
+        them, and chunked. A GET without any of these does not use a socket, which is faster: it
+        has no body that could get lost.
         """
         if method == "GET" and not request:
             exchange = Exchange(self._changes, f"GET {url}", LIMIT, self._get, url)
             self.threads.append(exchange.thread)
         else:
-            self._socket = self._socket or Socket(self._wsgi_app, self.threads)
-            sent = self._socket.send, method, url  # where each step has a limit of its own
-            exchange = Exchange(self._changes, f"{method} {url}", None, *sent, **request)
+            if self._socket_server is None:
+                self._socket_server = SocketServer(self._wsgi_app, self.threads)
+            send = self._socket_server.send  # has a time limit for each of its steps
+            exchange = Exchange(
+                self._changes, f"{method} {url}", None, send, method, url, **request
+            )
         exchange.thread.start()
         return exchange
 
@@ -51,31 +54,32 @@ class Server:
         return Response(b"".join(parts), *head)
 
     def own_threads(self):
-        return {*self.threads, *([self._socket.thread] if self._socket else [])}
+        """The threads that serve requests, and the one that accepts connections."""
+        return {*self.threads, *([self._socket_server.thread] if self._socket_server else [])}
 
     def stop(self):
-        """Stop serving; return the threads of requests that do not come to an end."""
-        if self._socket:
-            self._socket.stop()
+        """Stop serving; return the threads of requests that do not end."""
+        if self._socket_server:
+            self._socket_server.stop()
         for thread in self.threads:
             thread.join(LIMIT)
         return [thread for thread in self.threads if thread.is_alive()]
 
 
 class Exchange:
-    """A request, and its answer, a flask.Response, once there is one.
+    """A request, and its response, a flask.Response, once there is one.
 
-    thread: the one that sends the request, by way of this function; limit: so many seconds are
-    enough for that.
+    thread: the one that calls send(*args, **kwargs) for it. limit: after that many seconds, wait()
+    gives up; None if send has time limits of its own.
     """
 
     def __init__(self, changes, name, limit, send, *args, **kwargs):
-        self.answer = self._error = None
+        self._response = self._error = None
         self._name, self._limit = name, limit
 
         def run():
             try:
-                self.answer = send(*args, **kwargs)
+                self._response = send(*args, **kwargs)
             except BaseException as error:
                 self._error = error
             changes.notify()
@@ -83,36 +87,37 @@ class Exchange:
         self.thread = threading.Thread(target=run, daemon=True)
 
     def over(self):
-        return self.answer is not None or self._error is not None
+        return self._response is not None or self._error is not None
 
     def wait(self):
-        """Return the answer once the request is over; raise Broken if none came."""
+        """Return the response once the request is over; raise Broken if there is none."""
         self.thread.join(self._limit)
         if isinstance(self._error, TimeoutError) or not self.over():
             raise Broken(
-                f"No answer to {self._name} within {LIMIT:.0f} seconds.",
+                f"{self._name} got no response within {LIMIT:.0f} seconds.",
                 "The client is kept waiting.",
                 "What does the request wait for? A join(), a lock, a loop?",
             )
         if self._error:
             raise Broken(
-                f"The connection broke off during {self._name}: {described(self._error)}.",
-                "The request ended without an answer.",
-                "Did something stop the thread that serves the request?",
+                f"{self._name} got no response: {described(self._error)}.",
+                "The request ended without a response.",
+                "Does something stop the thread that serves the request?",
             )
-        return self.answer
+        return self._response
 
 
-class Socket(ThreadedWSGIServer):
-    """Flask's own server on a free port. thread: the one that takes the requests in."""
+class SocketServer(ThreadedWSGIServer):
+    """Flask's own server on a free port. thread: the one that accepts connections."""
 
     class Handler(WSGIRequestHandler):
         def log(self, *args):
-            """Say nothing: what a check has to say, it says itself."""
+            """Print nothing: the check explains whatever goes wrong."""
 
     def __init__(self, wsgi_app, threads):
         super().__init__("127.0.0.1", 0, wsgi_app, handler=self.Handler)
-        self._serving, self._by_client = threads, {}  # by the client's address
+        self._serving = threads
+        self._by_client = {}  # the thread that serves the client with this address
         self.thread = threading.Thread(target=self.serve_forever, args=(0.002,), daemon=True)
         self.thread.start()
 
@@ -125,7 +130,7 @@ class Socket(ThreadedWSGIServer):
         thread.start()
 
     def handle_error(self, request, client_address):
-        """Say nothing: the client sees its connection break off."""
+        """Print nothing: the client sees that its connection breaks."""
 
     def stop(self):
         self.shutdown()
@@ -133,9 +138,9 @@ class Socket(ThreadedWSGIServer):
         self.server_close()
 
     def send(self, method, url, *, chunked=False, **request):
-        """Send a request, and return its answer when the thread that served it has ended.
+        """Send a request; return its response once the thread that served it has ended.
 
-        By then the server has closed the connection and the body's stream.
+        By then, the server has closed the connection and the body's stream.
         """
         builder = EnvironBuilder(path=url, method=method, **request)
         built = builder.get_request()
@@ -145,13 +150,13 @@ class Socket(ThreadedWSGIServer):
         if chunked:
             del headers["Content-Length"]
             headers["Transfer-Encoding"] = "chunked"
-            body = BytesIO(body)  # http.client sends what it reads from it in chunks
+            body = BytesIO(body)  # http.client sends in chunks what it reads from a file
         connection = http.client.HTTPConnection(*self.server_address, timeout=LIMIT)
         with contextlib.closing(connection):
             connection.connect()
-            address = connection.sock.getsockname()
+            client = connection.sock.getsockname()
             connection.request(method, target, body, headers, encode_chunked=chunked)
             raw = connection.getresponse()
-            answer = Response(raw.read(), raw.status, raw.getheaders())
-        self._by_client[address].join(LIMIT)
-        return answer
+            response = Response(raw.read(), raw.status, raw.getheaders())
+        self._by_client[client].join(LIMIT)
+        return response

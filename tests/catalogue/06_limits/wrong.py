@@ -2,8 +2,8 @@
 
 from tests.catalogue.mistake import Mistake
 
-ROOM = 'slots = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"])\n'
-TAKE = """        if not slots.acquire(blocking=False):
+SLOTS = 'slots = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"])\n'
+ACQUIRE = """        if not slots.acquire(blocking=False):
             return Response(*busy)
 """
 RECORD = "        tasks[task_id] = accepted\n"
@@ -12,7 +12,7 @@ SUBMIT = """        try:
         except RuntimeError:
             return Response(*busy)
 """
-RETURN = "                slots.release()\n"
+RELEASE = "                slots.release()\n"
 LOG = """            except BaseException:
                 app.logger.exception("A task failed after its response: %s", location)
 """
@@ -22,92 +22,96 @@ STORE = '    response.headers.setdefault("Cache-Control", "no-store")\n'
 SOON = 'soon = {"Retry-After": "1", "Content-Type": "text/plain"}'
 BUSY = 'busy = "busy\\n", 503, soon\n'
 
-REFUSING = "a_request_too_many_is_refused a_refused_request_leaves_nothing one_gets_the_last_place"
+REFUSING = (
+    "a_full_server_refuses_the_next_request a_refused_request_leaves_nothing_behind "
+    "one_request_gets_the_last_slot"
+)
 FINISHING = "a_stopped_server_finishes_what_it_accepted"
 
 
 def handed(how):
-    """The change that hands the task to something else than the pool."""
+    """The change that hands the task to something other than the pool."""
     return ((SUBMIT, f"        {how}\n"),)
 
 
 MISTAKES = {
     "thread-for-each-task": Mistake(
-        handed("threading.Thread(target=task).start()"), f"so_many_at_a_time {FINISHING}"
+        handed("threading.Thread(target=task).start()"),
+        f"a_limited_number_of_tasks_run {FINISHING}",
     ),
     "pool-for-each-request": Mistake(
         handed('ThreadPoolExecutor(app.config["WORKERS"]).submit(task)'),
-        f"so_many_at_a_time {FINISHING}",
+        f"a_limited_number_of_tasks_run {FINISHING}",
     ),
-    "no-limit": Mistake(((TAKE, ""), (RETURN, "")), REFUSING),
+    "no-limit": Mistake(((ACQUIRE, ""), (RELEASE, "")), REFUSING),
     "waits-for-a-place": Mistake(
-        ((TAKE, "        slots.acquire()\n"),), f"{REFUSING} no_cache_keeps_what_is_true_for_now"
+        ((ACQUIRE, "        slots.acquire()\n"),), f"{REFUSING} no_cache_stores_what_may_change"
     ),
     "place-returned-at-the-start": Mistake(
-        ((RETURN, ""), ("        def task():\n", f"        def task():\n    {RETURN[8:]}")),
+        ((RELEASE, ""), ("        def task():\n", f"        def task():\n    {RELEASE[8:]}")),
         REFUSING,
     ),
     "place-taken-twice": Mistake(
         (
-            (ROOM, "at_work = set()\n"),
+            (SLOTS, "at_work = set()\n"),
             (
-                TAKE,
+                ACQUIRE,
                 '        if len(at_work) >= app.config["WORKERS"] + app.config["WAITING"]:\n'
                 "            return Response(*busy)\n"
                 "        at_work.add(task_id)\n",
             ),
-            (RETURN, "                at_work.discard(task_id)\n"),
+            (RELEASE, "                at_work.discard(task_id)\n"),
         ),
-        "one_gets_the_last_place",
+        "one_request_gets_the_last_slot",
     ),
     "busy-is-500": Mistake(
-        ((TAKE, TAKE.replace("return Response(*busy)", 'raise RuntimeError("full")')),),
-        "a_request_too_many_is_refused one_gets_the_last_place",
+        ((ACQUIRE, ACQUIRE.replace("return Response(*busy)", 'raise RuntimeError("full")')),),
+        "a_full_server_refuses_the_next_request one_request_gets_the_last_slot",
     ),
     "busy-blames-the-client": Mistake(
         ((BUSY, BUSY.replace("503", "429")),),
-        f"a_request_too_many_is_refused one_gets_the_last_place {FINISHING}",
+        f"a_full_server_refuses_the_next_request one_request_gets_the_last_slot {FINISHING}",
     ),
     "busy-without-retry-after": Mistake(
         ((BUSY, 'busy = "busy\\n", 503, {"Content-Type": "text/plain"}\n'),),
-        "a_request_too_many_is_refused",
+        "a_full_server_refuses_the_next_request",
     ),
     "202-without-retry-after": Mistake(
         (("**soon}", '"Content-Type": "text/plain"}'),), "every_202_says_when_to_ask"
     ),
     "retry-after-not-a-number": Mistake(
         ((SOON, SOON.replace('"1"', '"soon"')),),
-        "a_request_too_many_is_refused every_202_says_when_to_ask",
+        "a_full_server_refuses_the_next_request every_202_says_when_to_ask",
     ),
     "record-before-the-place": Mistake(
-        ((TAKE + RECORD, RECORD + TAKE),), "a_refused_request_leaves_nothing"
+        ((ACQUIRE + RECORD, RECORD + ACQUIRE),), "a_refused_request_leaves_nothing_behind"
     ),
     "place-never-returned": Mistake(
-        ((RETURN, ""),), "a_place_is_free_again one_gets_the_last_place"
+        ((RELEASE, ""),), "a_task_that_ends_frees_its_slot one_request_gets_the_last_slot"
     ),
     "place-lost-by-an-error": Mistake(
         (
-            (RETURN, ""),
+            (RELEASE, ""),
             (
                 "                    response = response_of(view, args, kwargs)\n",
                 "                    response = response_of(view, args, kwargs)\n"
                 "                slots.release()\n",
             ),
         ),
-        "a_place_is_free_again",
+        "a_task_that_ends_frees_its_slot",
     ),
     "no-store-forgotten": Mistake(
-        (("@app.after_request\n", ""),), "no_cache_keeps_what_is_true_for_now"
+        (("@app.after_request\n", ""),), "no_cache_stores_what_may_change"
     ),
     "unknown-may-be-stored": Mistake(
         ((STORE, "    if response.status_code != 404:\n    " + STORE),),
-        "no_cache_keeps_what_is_true_for_now",
+        "no_cache_stores_what_may_change",
     ),
     "overrules-the-view": Mistake(
         ((STORE, '    response.headers["Cache-Control"] = "no-store"\n'),),
         "a_view_may_allow_a_cache",
     ),
-    "died-unseen": Mistake(((LOG, ""),), "what_a_task_dies_of_is_logged"),
+    "died-unseen": Mistake(((LOG, ""),), "a_late_failure_is_logged"),
     "stopping-is-500": Mistake(handed("pool.submit(task)"), FINISHING),
     "sigterm-not-handled": Mistake((("    signal.signal(signal.SIGTERM, stop)\n", ""),), FINISHING),
     "ends-at-once": Mistake(

@@ -1,4 +1,4 @@
-"""A lock and a number count the places, and SIGTERM alone has a handler."""
+"""A lock and a number count the taken slots, and only SIGTERM has a handler."""
 
 import os
 import signal
@@ -31,8 +31,8 @@ taken, counting = 0, threading.Lock()
 soon = {"Retry-After": "1", "Cache-Control": "no-store", "Content-Type": "text/plain"}
 
 
-def take_place():
-    """Return whether there was one."""
+def take_slot():
+    """Return whether a slot was free."""
     global taken
     with counting:
         free = taken < app.config["WORKERS"] + app.config["WAITING"]
@@ -40,7 +40,7 @@ def take_place():
         return free
 
 
-def return_place():
+def release_slot():
     global taken
     with counting:
         taken -= 1
@@ -59,19 +59,19 @@ def async_api(view):
         accepted = "accepted\n", 202, {"Location": location, **soon}
 
         def task():
-            answer = "", 500, {}  # in case the task fails without one
+            response = "", 500, {}  # in case the task fails without one
             try:
                 with app.request_context(environ):
                     vars(g).update(from_hooks)
-                    answer = response_of(view, args, kwargs)
+                    response = response_of(view, args, kwargs)
             except BaseException:  # a pool does not log what its tasks raise
                 app.logger.exception("A task failed after its response: %s", location)
             finally:
-                tasks[task_id] = answer
+                tasks[task_id] = response
                 ended.append((time.monotonic(), task_id))
-                return_place()
+                release_slot()
 
-        if not take_place():
+        if not take_slot():
             return "busy\n", 503, soon
         tasks[task_id] = accepted  # before the task starts, because it may end first
         try:
@@ -119,10 +119,10 @@ def error_response(error):
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
-        answer = tasks.get(task_id)
-        if answer is None:
+        response = tasks.get(task_id)
+        if response is None:
             return {"message": "no such task"}, 404, {"Cache-Control": "no-store"}
-        response = Response(*answer)
+        response = Response(*response)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

@@ -1,4 +1,4 @@
-"""The handler itself waits for the futures, and the set of these is the count of the places."""
+"""The handler itself waits for the futures, and the set of futures counts the taken slots."""
 
 import os
 import signal
@@ -46,15 +46,15 @@ def async_api(view):
         accepted = "accepted\n", 202, {"Location": location, **soon}
 
         def task():
-            answer = "", 500, {}  # in case the task fails without one
+            response = "", 500, {}  # in case the task fails without one
             try:
                 with app.request_context(environ):
                     vars(g).update(from_hooks)
-                    answer = response_of(view, args, kwargs)
+                    response = response_of(view, args, kwargs)
             except BaseException:  # a pool does not log what its tasks raise
                 app.logger.exception("A task failed after its response: %s", location)
             finally:
-                tasks[task_id] = answer
+                tasks[task_id] = response
                 ended.append((time.monotonic(), task_id))
 
         with changing:
@@ -110,10 +110,10 @@ def error_response(error):
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
-        answer = tasks.get(task_id)
-        if answer is None:
+        response = tasks.get(task_id)
+        if response is None:
             abort(404)
-        return Response(*answer)
+        return Response(*response)
 
     def post(self, task_id):
         # Without this, CatchAll would handle the POST and start a new task.

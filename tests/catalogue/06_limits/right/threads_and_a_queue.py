@@ -1,4 +1,4 @@
-"""Threads of its own take the tasks from a queue, and end when it is empty."""
+"""Threads take the tasks from a queue, and end when it is empty."""
 
 import os
 import signal
@@ -45,13 +45,13 @@ def async_api(view):
         accepted = "accepted\n", 202, {"Location": location, **soon}
 
         def task():
-            answer = "", 500, {}  # in case the task fails without one
+            response = "", 500, {}  # in case the task fails without one
             try:
                 with app.request_context(environ):
                     vars(g).update(from_hooks)
-                    answer = response_of(view, args, kwargs)
+                    response = response_of(view, args, kwargs)
             finally:
-                tasks[task_id] = answer
+                tasks[task_id] = response
                 ended.append((time.monotonic(), task_id))
                 slots.release()
 
@@ -82,7 +82,7 @@ def keep_working():
         try:
             task()
         except BaseException:
-            app.logger.exception("A task died")
+            app.logger.exception("A task failed after its response")
 
 
 def copy_environ():
@@ -121,10 +121,10 @@ def error_response(error):
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
-        answer = tasks.get(task_id)
-        if answer is None:
+        response = tasks.get(task_id)
+        if response is None:
             abort(404)
-        return Response(*answer)
+        return Response(*response)
 
     def post(self, task_id):
         # Without this, CatchAll would handle the POST and start a new task.
