@@ -3,8 +3,6 @@
 from os.path import commonprefix
 from typing import NamedTuple
 
-from tests.harness.load import described_value
-
 # They are about the way over the wire, and may differ. So may a status URL's Cache-Control: step 6
 # has it say no-store.
 ON_THE_WAY = {"Date", "Connection", "Transfer-Encoding"}
@@ -49,7 +47,3 @@ def body_from_difference(this, other):
     start = max(0, len(commonprefix([this.body, other.body])) - 20)
     part = repr(this.body[start : start + 60])
     return f"a body with {part} from byte {start} on" if start else f"the body {part}"
-
-
-def body_in_words(this):
-    return described_value(this.body)

@@ -353,8 +353,8 @@ def not_500_after(site, exception, response):
     if response.status_code == 202 and scenes.is_finished(site, scenes.fail):
         return Broken(
             f"The view raised {name}. The task is over, but its status URL still returns 202.",
-            f"Your code catches an ArithmeticError but not {name}, which is not a subclass of "
-            "Exception. The client polls forever.",
+            f"A task that raises an ArithmeticError is finished, but not one that raises {name}, "
+            "which is not a subclass of Exception. The client polls forever.",
             "except BaseException catches everything.",
             "only-exception-caught",
         )

@@ -15,7 +15,7 @@ from tests.step_04_status import diagnose, scenes
 
 @dataclass
 class Task:
-    """A task whose status URL sent something else than the blocking endpoint sends.
+    """A task whose status URL sent something other than the blocking endpoint.
 
     kind, name: of its view, see scenes.KINDS and endings.ENDINGS; call: that of the view; by_kind:
     what the blocking endpoints send, of either kind of view; last_words: what the app had printed
@@ -65,7 +65,7 @@ def failed_while_failing(task):
     return Broken(
         f"{still_202(task)} Its thread failed with {described(error)}{task.site.place(error)}.",
         "The view had failed, and then so did the code that deals with that.",
-        "Start with that line. What it does with the view's own exception comes after it.",
+        "Fix that line first, and then see what becomes of the view's own exception.",
     )
 
 
@@ -120,6 +120,8 @@ def exception_kept(task):
 
 def abort_taken_for_a_crash(task):
     if not task.aborted or not task.is_500 or task.expected.status.startswith("500"):
+        return None
+    if "not JSON serializable" in task.last_words:  # then that is why it is a 500
         return None
     return Broken(
         f"{task.story} The task's status URL returned 500. The blocking endpoint returns "
