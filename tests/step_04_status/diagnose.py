@@ -323,7 +323,8 @@ def leaked(site, body, story, expected=b""):
     for message in re.findall(r"^\w*(?:Error|Exception): (.{9,}?)\.?$", site.printed(), re.M):
         if message in text and message.encode() not in expected:
             return Broken(
-                f"{story} The client got the text of an exception: {shorten(message, 70)}",
+                f"{story} The client got the text of an exception: "
+                + shorten(message, 70, placeholder="…"),
                 "That text is for you. It can name files, tables and other people's data.",
                 look,
                 "error-text-to-client",
