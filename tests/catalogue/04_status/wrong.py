@@ -45,7 +45,7 @@ LOOK = """\
         if response is None:
             abort(404)
 """
-ANSWER = "        return Response(*response)\n"
+SEND = "        return Response(*response)\n"
 POST = """\
     def post(self, task_id):
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
@@ -53,11 +53,11 @@ POST = """\
 """
 
 EVERYTHING = (
-    "the_202_says_where_to_ask the_record_is_there_before_the_task_begins "
+    "the_202_says_where_to_poll the_record_is_there_before_the_task_begins "
     "the_location_holds_under_a_prefix ids_cannot_be_guessed "
     "an_unknown_task_is_404 a_task_may_end_before_its_request "
-    "no_method_on_a_status_address_starts_a_task sends_what_the_blocking_endpoint_would "
-    "the_answer_can_be_read_again a_client_never_sees_a_traceback a_task_that_dies_is_finished "
+    "no_method_on_a_status_url_starts_a_task sends_what_the_blocking_endpoint_would "
+    "the_response_can_be_read_again a_client_never_sees_a_traceback a_task_that_fails_is_finished "
     "a_task_whose_teardown_fails_is_finished a_task_whose_error_handler_fails_is_finished "
     "answers_with_the_path"
 )
@@ -91,10 +91,10 @@ MISTAKES = {
             ('url_for("gettaskstatus", task_id=task_id)', 'f"/status/{task_id}"'),
             ('api.add_resource(GetTaskStatus, "/status/<task_id>")\n', ""),
         ),
-        "the_202_says_where_to_ask the_location_holds_under_a_prefix an_unknown_task_is_404 "
-        "a_task_may_end_before_its_request no_method_on_a_status_address_starts_a_task "
-        "sends_what_the_blocking_endpoint_would the_answer_can_be_read_again "
-        "a_client_never_sees_a_traceback a_task_that_dies_is_finished "
+        "the_202_says_where_to_poll the_location_holds_under_a_prefix an_unknown_task_is_404 "
+        "a_task_may_end_before_its_request no_method_on_a_status_url_starts_a_task "
+        "sends_what_the_blocking_endpoint_would the_response_can_be_read_again "
+        "a_client_never_sees_a_traceback a_task_that_fails_is_finished "
         "a_task_whose_error_handler_fails_is_finished a_task_whose_teardown_fails_is_finished "
         "answers_with_the_path",
     ),
@@ -111,41 +111,41 @@ MISTAKES = {
     ),
     "no-record-before-the-end": Mistake(
         ((RECORD, ""),),
-        "the_202_says_where_to_ask the_record_is_there_before_the_task_begins "
+        "the_202_says_where_to_poll the_record_is_there_before_the_task_begins "
         "the_location_holds_under_a_prefix",
     ),
     "running-is-200": Mistake(
         (
             (
-                ANSWER,
+                SEND,
                 "        if response[1] == 202:\n"
                 '            return {"status": "running"}\n'
-                f"{ANSWER}",
+                f"{SEND}",
             ),
         ),
-        "the_202_says_where_to_ask the_record_is_there_before_the_task_begins "
+        "the_202_says_where_to_poll the_record_is_there_before_the_task_begins "
         "the_location_holds_under_a_prefix",
     ),
     "running-without-location": Mistake(
         (
             (
-                ANSWER,
-                f'        if response[1] == 202:\n            return "running", 202\n{ANSWER}',
+                SEND,
+                f'        if response[1] == 202:\n            return "running", 202\n{SEND}',
             ),
         ),
-        "the_202_says_where_to_ask",
+        "the_202_says_where_to_poll",
     ),
     "report-on-the-task": Mistake(
         (
             (
-                ANSWER,
+                SEND,
                 '        state = "running" if response[1] == 202 else "finished"\n'
                 '        return {"status": state, "response": str(response[0])}\n',
             ),
         ),
-        f"{PARITY} the_202_says_where_to_ask the_record_is_there_before_the_task_begins "
+        f"{PARITY} the_202_says_where_to_poll the_record_is_there_before_the_task_begins "
         "the_location_holds_under_a_prefix "
-        "a_client_never_sees_a_traceback a_task_that_dies_is_finished answers_with_the_path "
+        "a_client_never_sees_a_traceback a_task_that_fails_is_finished answers_with_the_path "
         f"{HANDLER}",
     ),
     "unknown-is-202": Mistake(
@@ -162,19 +162,19 @@ MISTAKES = {
     "record-after-start": Mistake(
         ((RECORD, ""), (START, f"{START}{RECORD}")), "a_task_may_end_before_its_request"
     ),
-    "post-starts-a-task": Mistake(((POST, ""),), "no_method_on_a_status_address_starts_a_task"),
+    "post-starts-a-task": Mistake(((POST, ""),), "no_method_on_a_status_url_starts_a_task"),
     "made-when-asked": Mistake(
         (
             (MAKE + BYTES, "        return view(*args, **kwargs), None, None\n"),
             (
-                ANSWER,
+                SEND,
                 "        body, status, headers = response\n"
                 "        if status is None:\n"
                 "            return app.make_response(body)\n"
-                f"{ANSWER}",
+                f"{SEND}",
             ),
         ),
-        f"{PARITY} the_answer_can_be_read_again a_client_never_sees_a_traceback "
+        f"{PARITY} the_response_can_be_read_again a_client_never_sees_a_traceback "
         "answers_with_the_path",
     ),
     "resource-taken-for-a-view": Mistake(
@@ -192,10 +192,10 @@ MISTAKES = {
     "empty-is-never-finished": Mistake(
         (
             (
-                ANSWER,
+                SEND,
                 "        if not response[0]:\n"
                 '            return Response("accepted", 202, {"Location": request.path})\n'
-                f"{ANSWER}",
+                f"{SEND}",
             ),
         ),
         f"{PARITY} {HANDLER}",
@@ -205,14 +205,14 @@ MISTAKES = {
             (CATCH, "    finally:\n        pass\n"),
             ONLY_WHEN_ALL_GOES_WELL,
         ),
-        f"{PARITY} a_client_never_sees_a_traceback a_task_that_dies_is_finished {HANDLER}",
+        f"{PARITY} a_client_never_sees_a_traceback a_task_that_fails_is_finished {HANDLER}",
     ),
     "only-exception-caught": Mistake(
         (
             (CATCH, CATCH.replace("BaseException", "Exception")),
             ONLY_WHEN_ALL_GOES_WELL,
         ),
-        f"a_task_that_dies_is_finished {HANDLER}",
+        f"a_task_that_fails_is_finished {HANDLER}",
     ),
     "with-outside-the-try": Mistake(
         (
@@ -232,9 +232,8 @@ MISTAKES = {
         (
             (CATCH, f"    except HTTPException as error:\n        return error\n{CATCH}"),
             (
-                ANSWER,
-                "        if isinstance(response, Exception):\n"
-                f"            return response\n{ANSWER}",
+                SEND,
+                f"        if isinstance(response, Exception):\n            return response\n{SEND}",
             ),
             ("import InternalServerError", "import HTTPException, InternalServerError"),
         ),
@@ -289,18 +288,18 @@ MISTAKES = {
     "gone-once-read": Mistake(
         (
             (
-                ANSWER,
-                f"        if response[1] != 202:\n            del tasks[task_id]\n{ANSWER}",
+                SEND,
+                f"        if response[1] != 202:\n            del tasks[task_id]\n{SEND}",
             ),
         ),
-        "the_answer_can_be_read_again",
+        "the_response_can_be_read_again",
     ),
     "response-used-up": Mistake(
         (
             (BYTES, ""),
             (KEEP, "    return response.response, response.status, list(response.headers)\n"),
         ),
-        "the_answer_can_be_read_again a_client_never_sees_a_traceback",
+        "the_response_can_be_read_again a_client_never_sees_a_traceback",
     ),
     "done-before-the-answer": Mistake(
         (
@@ -311,7 +310,7 @@ MISTAKES = {
                 '                record["response"] = response\n',
             ),
             (
-                ANSWER,
+                SEND,
                 """\
         if not response["done"]:
             return Response("", 202, {"Location": url_for("gettaskstatus", task_id=task_id)})
@@ -319,6 +318,6 @@ MISTAKES = {
 """,
             ),
         ),
-        "the_answer_can_be_read_again",
+        "the_response_can_be_read_again",
     ),
 }

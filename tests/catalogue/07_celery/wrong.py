@@ -39,8 +39,8 @@ MISTAKES = {
     "always-eager": Mistake(
         also("task_always_eager=True, task_store_eager_result=True"),
         "work_is_sent_to_the_broker all_that_travels_is_json g_comes_along "
-        "the_202_says_where_to_ask an_unknown_task_is_404 the_answer_can_be_read_again "
-        "a_task_that_dies_is_finished the_worker_has_only_the_message "
+        "the_202_says_where_to_poll an_unknown_task_is_404 the_response_can_be_read_again "
+        "a_task_that_fails_is_finished the_worker_has_only_the_message "
         "any_web_process_can_say what_is_not_json_stays_behind what_waits_is_202 "
         "a_task_is_forgotten_five_minutes_after_its_end a_younger_task_is_kept "
         "age_counts_from_the_end the_broker_keeps_a_message_until_the_task_is_done "
@@ -56,7 +56,7 @@ MISTAKES = {
         "what_a_task_puts_on_g_stays_in_the_task "
         "teardown_functions_run_when_the_task_ends catch_all_takes_a_post "
         "the_location_holds_under_a_prefix a_task_may_end_before_its_request "
-        "no_method_on_a_status_address_starts_a_task "
+        "no_method_on_a_status_url_starts_a_task "
         "sends_what_the_blocking_endpoint_would a_client_never_sees_a_traceback "
         "a_task_whose_teardown_fails_is_finished answers_with_the_path "
         "every_202_says_when_to_ask",
@@ -70,7 +70,7 @@ MISTAKES = {
             ("import sys\n", "import sys\nimport threading\n"),
         ),
         "work_is_sent_to_the_broker all_that_travels_is_json what_waits_is_202 "
-        "a_task_that_dies_is_finished the_worker_has_only_the_message "
+        "a_task_that_fails_is_finished the_worker_has_only_the_message "
         "any_web_process_can_say two_views_of_one_name what_is_not_json_stays_behind "
         "a_task_may_end_before_it_is_noted "
         "a_task_is_forgotten_five_minutes_after_its_end a_younger_task_is_kept "
@@ -79,7 +79,7 @@ MISTAKES = {
         "a_worker_that_is_told_to_end_leaves_its_task what_celery_gives_up_is_500 "
         "a_body_that_is_too_long_is_refused an_unreachable_broker_is_503 "
         "the_log_has_no_secrets a_task_may_end_before_its_request "
-        "no_method_on_a_status_address_starts_a_task "
+        "no_method_on_a_status_url_starts_a_task "
         "sends_what_the_blocking_endpoint_would a_client_never_sees_a_traceback "
         "a_task_whose_teardown_fails_is_finished answers_with_the_path "
         "a_view_may_allow_a_cache",
@@ -146,7 +146,7 @@ MISTAKES = {
     ),
     "pending-is-404": Mistake(
         ((NOTE, ""),),
-        "the_202_says_where_to_ask any_web_process_can_say what_waits_is_202 "
+        "the_202_says_where_to_poll any_web_process_can_say what_waits_is_202 "
         "age_counts_from_the_end a_task_whose_worker_dies_is_done_by_another "
         "a_worker_that_is_told_to_end_leaves_its_task the_location_holds_under_a_prefix "
         "every_202_says_when_to_ask a_task_may_end_before_it_is_noted",
@@ -171,7 +171,7 @@ MISTAKES = {
                 "            tasks.backend.forget(task_id)\n",
             ),
         ),
-        "the_answer_can_be_read_again any_web_process_can_say a_younger_task_is_kept "
+        "the_response_can_be_read_again any_web_process_can_say a_younger_task_is_kept "
         "age_counts_from_the_end an_unreachable_broker_is_503",
     ),
     "acknowledged-at-the-start": Mistake(
@@ -193,7 +193,7 @@ MISTAKES = {
                 "    except Exception as error:\n",
             ),
         ),
-        "a_task_that_dies_is_finished",
+        "a_task_that_fails_is_finished",
     ),
     "failure-is-running": Mistake(((FAILURE, ""),), "what_celery_gives_up_is_500"),
     "any-length": Mistake(((MAX, ""), (LENGTH, "")), "a_body_that_is_too_long_is_refused"),

@@ -1,0 +1,399 @@
+"""What is wrong with a status URL, an id or a finished task: facts in, a Broken out."""
+
+import re
+from itertools import pairwise
+from textwrap import shorten
+
+from tests.harness.expect import Broken
+from tests.harness.load import described_value
+from tests.harness.sent import difference
+from tests.step_04_status import scenes
+
+# While the task is running
+
+
+def leads_elsewhere(site, location, response):
+    """The Broken for a running task's status URL that sends another Location."""
+    site.changes.wait_until(lambda: site.clock.sleeps, 1)
+    if site.clock.sleeps:
+        return Broken(
+            f"While the task was running, GET {without_id(location)} started CatchAll's work.",
+            "CatchAll takes every URL that no other resource has, so each poll starts a new task.",
+            "Register GetTaskStatus for this URL: "
+            'api.add_resource(GetTaskStatus, "/status/<task_id>").',
+            "status-not-added",
+        )
+    return Broken(
+        f"While the task was running, GET {location} returned another Location: "
+        f"{response.headers['Location']}.",
+        "The client is sent to another URL than the one that it was given.",
+        "GetTaskStatus has to send the task's own URL again.",
+    )
+
+
+def running_is_not_202(site, work, location, running):
+    """The Broken for a running task's response that is not a 202, by what comes after it."""
+    work.release()
+    site.done(site.call(work))
+    over = site.get(location)
+    saw = f"While the task was running, its status URL returned {running.status}"
+    if running.status_code == 404 and over.status_code == 200:
+        return Broken(
+            f"{saw}. Once the task was over, it returned {over.status}.",
+            "A client that polls early learns that there is no such task, and gives up.",
+            "Create the record before the thread starts, not only when the task ends.",
+            "no-record-before-the-end",
+        )
+    if running.status_code == over.status_code == 200 and over.data != b"done":
+        report = over.get_data(as_text=True).strip()
+        return Broken(
+            f"{saw}. Once the task was over, it returned {described_value(report)}.",
+            'The view returned "done". The client should get that, as it would without async_api.',
+            "Send no report about the task: return 202 while it is running, and then the view's "
+            "own response.",
+            "report-on-the-task",
+        )
+    if running.status_code == over.status_code == 200:
+        return Broken(
+            f"{saw}.",
+            "A client polls until the status code is no longer 202, so it takes this response for "
+            "the result.",
+            "A view can return a status code: return body, 202, headers.",
+            "running-is-200",
+        )
+    return Broken(
+        f"{saw}.",
+        "The client was told to poll there, and only a 202 says that the task is still running.",
+        "Is there a resource at this URL? Is the record there before the 202 is sent?"
+        + site.last_words(),
+    )
+
+
+def running_without_location():
+    return Broken(
+        "While the task was running, its status URL returned a 202 without Location.",
+        "Each 202 has to say where to poll next. Many clients follow the last Location they got.",
+        "The record can hold the first 202 as it was sent, with its Location.",
+        "running-without-location",
+    )
+
+
+def not_202_before_the_task_begins(early, later):
+    """The Broken for a status URL's response before the task's thread runs; later: one after."""
+    saw = (
+        "Before the task's thread had run its first line, the status URL returned "
+        f"{early.status}. When the view was at work, it returned {later.status}."
+    )
+    if (early.status_code, later.status_code) == (404, 202):
+        return Broken(
+            saw,
+            "A new thread doesn't always run right away. On a busy computer, the client can poll "
+            "first.",
+            "Create the record in the request, before start().",
+            "record-made-in-thread",
+        )
+    return Broken(
+        saw,
+        "The task was accepted, so its status is 202 until it is finished.",
+        "What does the record hold before the task's thread runs?",
+    )
+
+
+def lost_under_a_prefix(location, response):
+    saw = (
+        f"The app was served under /shop. The path in the 202's Location was "
+        f"{without_id(location)}, and a GET to it returned {response.status}."
+    )
+    if not location.startswith("/shop/"):
+        return Broken(
+            saw,
+            "An app behind a proxy, or next to another app, often has a prefix. Without it, no "
+            "client can poll.",
+            "Do not put the URL together by hand: url_for knows the prefix.",
+            "location-by-hand",
+        )
+    return Broken(
+        saw,
+        "The task was running, so its status URL has to return 202.",
+        "Does GetTaskStatus know the URL with its prefix? url_for does.",
+    )
+
+
+def without_id(location):
+    """A status URL without its last part, which is different each time."""
+    return location.rpartition("/")[0] + "/…"
+
+
+# Ids
+
+
+def same_url_each_time(site, work):
+    """The Broken for tasks that all have one status URL: what would make it change?"""
+    location = scenes.next_location(site, work)
+    if scenes.next_location(site, work) != location:  # without random.seed()
+        return Broken(
+            "With random.seed(0) before each request, all tasks had the same status URL.",
+            "The random module only looks random: from some of its numbers, anyone can work out "
+            "the others.",
+            "uuid.uuid4() and the secrets module are made for values that nobody should be able "
+            "to guess.",
+            "id-by-random",
+        )
+    site.clock.advance(3600)
+    if scenes.next_location(site, work) != location:
+        return Broken(
+            "Tasks that began at the same time all had the same status URL.",
+            "The id is made from the time. Two requests at the same time share an id, and anyone "
+            "can guess a time.",
+            "uuid.uuid4() makes an id that is different each time and that nobody can guess.",
+            "id-by-the-clock",
+        )
+    return Broken(
+        "All requests to one view got the same status URL.",
+        "Their tasks share one record, so a client can get the response to another client's "
+        "request.",
+        "Is the id made in the inner function, which runs once for each request?",
+        "one-id-for-all",
+    )
+
+
+def can_be_guessed(locations):
+    """The Broken for status URLs that differ too little."""
+    saw = f"Two tasks, one after the other, had the status URLs {locations[0]} and {locations[1]}."
+    ids = [location.rpartition("/")[2] for location in locations]
+    if all(map(str.isdecimal, ids)) and len({int(b) - int(a) for a, b in pairwise(ids)}) == 1:
+        return Broken(
+            saw,
+            "Each id differs from the last one by the same number. Anyone who has one knows the "
+            "others, and can read the responses there.",
+            "uuid.uuid4() makes an id that nobody can guess.",
+            "ids-are-counted",
+        )
+    if all(re.fullmatch(r"[0-9a-f]{8}-?[0-9a-f]{4}-?1[0-9a-f]{3}.*", each) for each in ids):
+        return Broken(
+            "The ids look like those of uuid1(): the digit for a UUID's version is a 1.",
+            "uuid1() makes an id from the time and the computer's own number. Both can be guessed.",
+            "uuid.uuid4() makes a random id.",
+            "id-by-uuid1",
+        )
+    return Broken(
+        saw,
+        "The URLs of 64 tasks differed so little that somebody could guess another client's, and "
+        "read the response there.",
+        "uuid.uuid4() and the secrets module make ids that nobody can guess. Counters, times and "
+        "the random module do not.",
+    )
+
+
+def unknown_is_not_404(site, url, response):
+    saw = f"No task has the status URL {url}, but a GET to it returned {response.status}."
+    if response.status_code == 202:
+        return Broken(
+            saw,
+            "A client whose task never existed, or has been forgotten, polls forever.",
+            "Only an accepted task has a record. Call abort(404) if there is none.",
+            "unknown-is-202",
+        )
+    if response.status_code == 200:
+        return Broken(
+            saw,
+            "The client takes this for the response of its task: programs look at the status code "
+            "first.",
+            "Call abort(404) if there is no record with this id.",
+            "unknown-is-200",
+        )
+    if response.status_code == 500 and "KeyError" in site.last_words():
+        return Broken(
+            saw,
+            "Nothing caught a KeyError. To Flask, that is an error in the server.",
+            "tasks.get(task_id) returns None if there is no record. Then call abort(404). (So no "
+            "running task's record can be None.)",
+            "unknown-is-500",
+        )
+    return Broken(
+        saw,
+        "A client with a wrong or old URL should learn that there is no such task.",
+        "Call abort(404) if there is no record with this id." + site.last_words(),
+    )
+
+
+# Other methods, and other moments
+
+
+def status_url_takes(method, location, response):
+    """The Broken for a method other than GET that a status URL does not reject."""
+    if response.status_code == 202 and response.headers.get("Location") not in (None, location):
+        return Broken(
+            f"A {method} to a task's status URL returned a 202 with another task's Location.",
+            "CatchAll took the URL for a path, and started work that nobody asked for.",
+            "If GetTaskStatus has no post(), Flask looks for another resource that has one, and "
+            "finds CatchAll. Write a post() that returns 405.",
+            "post-starts-a-task",
+        )
+    return Broken(
+        f"A {method} to {location} returned {response.status}.",
+        "Such a request could start or change something. A client may only read a status URL.",
+        "405 Method Not Allowed says that this URL is only for reading.",
+    )
+
+
+def harmed_by_other_methods(response):
+    return Broken(
+        "A running task's status URL got a POST, a PUT, a PATCH and a DELETE. When the task was "
+        f"over, a GET returned {response.status}.",
+        "The task's client does not get its response.",
+        "What do these four requests change?",
+    )
+
+
+def lost_before_its_202(site, response, usual):
+    """The Broken for a task that ended before its 202; usual: what one returns that ends later."""
+    return Broken(
+        f"A task ended before its 202 was sent. Later, its status URL returned {response.status}.",
+        "The response of a quick task is lost, and its client polls in vain.",
+        "Create the record before you start the thread." + site.last_words(),
+        "record-after-start" if usual.status_code == 200 else None,
+    )
+
+
+def not_the_same_again(first, *others):
+    """The Broken for polls of a finished task that did not all get the same; each is a Sent."""
+    second = others[0]
+    if first.status.startswith("200") and second.status.startswith("404"):
+        return Broken(
+            "The first poll of a finished task got a 200, the second a 404.",
+            "Networks lose responses, and people reload pages. By then, the response is gone.",
+            "Do not remove the record when a client reads it. Step 5 removes old records.",
+            "gone-once-read",
+        )
+    if first.status == second.status and first.body and not second.body:
+        return Broken(
+            f"The first poll got the body {described_value(first.body)}, the second an empty one.",
+            "The view streamed its body from a generator, which can be read only once.",
+            "Keep the bytes, response.get_data(), and not the response.",
+            "response-used-up",
+        )
+    another = next(other for other in others if other != first)
+    saw, then = difference(first, another)
+    return Broken(
+        f"The first poll of a finished task got {saw}, a later one {then}.",
+        "Networks lose responses, and people reload pages. They should get the same again.",
+        "Keep finished bytes in the record, and do not change it when it is read.",
+    )
+
+
+def half_finished(early, final):
+    """The Broken for a poll that came while the task was ending; final: what one gets later."""
+    saw, later = difference(early, final)
+    return Broken(
+        f"A poll while the task was ending got {saw}. Once such a task has ended, a poll gets "
+        f"{later}.",
+        "For a moment, the record is neither that of a running task nor that of a finished one. "
+        "Few clients poll at that moment, and nobody will find out what went wrong.",
+        "Store the response before anything says that the task is done, or do both in one step.",
+        None if early.status.startswith("404") else "done-before-the-answer",
+    )
+
+
+# Tasks that fail
+
+
+def failed_but_not_500(site, response):
+    return Broken(
+        f"A task failed with an ArithmeticError, and its status URL returned {response.status}.",
+        "The work failed, and not because of the client: 500 Internal Server Error.",
+        "What becomes of an exception that is not an HTTPException?" + site.last_words(),
+    )
+
+
+def leaked(site, body, story, expected=b""):
+    """The Broken for a response that tells the client how the program failed, or None.
+
+    expected: the body that the blocking endpoint sends.
+    """
+    text = body.decode(errors="replace")
+    look = "Send the client a 500 without details, and write the traceback to the log."
+    if "Traceback (most recent call last)" in text:
+        return Broken(
+            f"{story} The client got a traceback.",
+            "It shows strangers how your program works inside.",
+            look,
+            "traceback-to-client",
+        )
+    for message in re.findall(r"^\w*(?:Error|Exception): (.{9,}?)\.?$", site.printed(), re.M):
+        if message in text and message.encode() not in expected:
+            return Broken(
+                f"{story} The client got the text of an exception: "
+                + shorten(message, 70, placeholder="…"),
+                "That text is for you. It can name files, tables and other people's data.",
+                look,
+                "error-text-to-client",
+            )
+    return None
+
+
+def says_too_much(body):
+    return Broken(
+        f"A task failed with an ArithmeticError. Its client got {described_value(body)}.",
+        "It shows strangers how your program works inside.",
+        "Send the client a 500 without details, and write the traceback to the log.",
+    )
+
+
+def traceback_not_logged():
+    return Broken(
+        "A task failed with an ArithmeticError, and its traceback was neither logged nor printed.",
+        "Nobody who looks for the error will know where it is.",
+        "In the except block, app.logger.exception(...) writes the traceback to the log.",
+    )
+
+
+def not_500_after(site, exception, response):
+    """The Broken for a task whose view raised this kind of exception."""
+    name = exception.__name__
+    if response.status_code == 202 and scenes.is_finished(site, scenes.fail):
+        return Broken(
+            f"The view raised {name}. The task is over, but its status URL still returns 202.",
+            f"A task that raises an ArithmeticError is finished, but not one that raises {name}, "
+            "which is not a subclass of Exception. The client polls forever.",
+            "except BaseException catches everything.",
+            "only-exception-caught",
+        )
+    return Broken(
+        f"The view raised {name}, and the task's status URL returned {response.status}.",
+        "The work was not done: 500 Internal Server Error.",
+        f"{name} is not a subclass of Exception. except BaseException catches it, and finally "
+        "runs anyway.",
+    )
+
+
+def teardown_failed(site, response):
+    """The Broken for a task after which a teardown function raised an OSError."""
+    uncaught = any(isinstance(error, OSError) for error, _ in site.threads.crashes)
+    return Broken(
+        "A teardown function failed after the view, and the task's status URL returned "
+        f"{response.status}.",
+        "The task is over, and its status URL has to say so.",
+        "Is the with statement inside the try? Leaving a context can raise an exception, too.",
+        "with-outside-the-try" if response.status_code == 202 and uncaught else None,
+    )
+
+
+def error_handler_failed(response):
+    return Broken(
+        "The view divided by zero, and the app's own error handler for 500 failed as well. The "
+        f"task's status URL returned {response.status}.",
+        "There is no response left to keep, but the task is over: 500 Internal Server Error.",
+        "What does the record hold if an except block raises an exception? Let it hold a plain "
+        "500 until there is something better.",
+    )
+
+
+def path_not_sent_back(site, path, response):
+    return Broken(
+        f"GET /{path} led to {response.status}, with "
+        f"{described_value(response.get_data(as_text=True))} as {response.mimetype}.",
+        f'The client should get the JSON string "The answer is: {path}".',
+        "What does CatchAll.get return? Does its record hold the response that Flask-RESTful "
+        "builds from that?" + site.last_words(),
+    )

@@ -1,0 +1,86 @@
+"""What the checks of step 4 do again and again."""
+
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from tests.harness.endings import ENDINGS
+
+KINDS = {"view": "plain view", "resource": "Flask-RESTful resource"}
+FAILURE = "seven is not a number today"
+
+
+def fail():
+    raise ArithmeticError(FAILURE)
+
+
+def fail_on_the_way():
+    yield "one"
+    fail()
+
+
+def finished(site, work):
+    """Send a request to work and let its task end; return what its status URL then returns.
+
+    The view goes on once the 202 is there, and the poll comes once the task's thread is done. So
+    a race ends the same way each time. A check that needs another outcome forces it.
+    """
+    number = len(work.calls) + 1
+    location = site.location(site.accepted(work))
+    work.release()
+    site.done(site.call(work, number))
+    return site.settled(location)
+
+
+def is_finished(site, function):
+    """Whether a task that does what function does is finished, whatever its response."""
+    return finished(site, one_more_work(site, function)).status_code != 202
+
+
+def one_more_work(site, function):
+    """Return site.work(function), although Flask takes no more views after the first request."""
+    site.app._got_first_request = False
+    return site.work(function)
+
+
+def next_location(site, work):
+    """Send a request to work that is released, and wait for its task; return its Location."""
+    location = site.location(site.get(work.url))
+    site.over(site.call(work, len(site.locations)))
+    return location
+
+
+@contextmanager
+def tasks_end_first(site):
+    """Until the block ends, a request that starts a task goes on only after that has ended."""
+    start = threading.Thread.start
+
+    def start_and_wait(thread):
+        start(thread)
+        if site.threads.in_request_thread():
+            site.quiet()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start_and_wait)
+        yield
+
+
+def without_and_with_async_api(site, name):
+    """Serve what ENDINGS has by this name, as either kind of view; return a dict by kind.
+
+    Its values are pairs: the Work of the blocking endpoint, and that of the one under async_api.
+    """
+    return {
+        kind: tuple(
+            site.work(ENDINGS[name], resource=kind == "resource", decorate=decorate)
+            for decorate in (False, True)
+        )
+        for kind in KINDS
+    }
+
+
+def blocking_response(site, work):
+    """Return the response of an endpoint that is not under async_api."""
+    work.release()
+    return site.get(work.url)
