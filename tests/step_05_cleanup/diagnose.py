@@ -1,4 +1,7 @@
-"""Why a check of step 5 fails: what it saw, and sometimes one more try, tell the mistake."""
+"""Why a check of step 5 fails: what it saw, and sometimes one more try, tell the mistake.
+
+For failures inside a scene, such as a sweep that raises an exception, see failures.py.
+"""
 
 from tests.harness.cleaner import cleaners, holds_its_process, is_there_a_cleaner
 from tests.harness.expect import Broken
@@ -17,28 +20,22 @@ FIRST_REQUEST = "Start the cleaner with the first request, unless app.testing is
 
 
 def runs_after_import(site):
-    return Broken(
-        "A thread is still running after the module was imported.",
+    saw = "A thread is still running after the module was imported."
+    means = (
         "Each test that imports the app gets a thread that it did not ask for. A server that forks "
-        "after the import serves without it.",
-        *(
-            (FIRST_REQUEST, "cleaner-at-import")
-            if is_there_a_cleaner(site)
-            else ("Which line starts a thread while the file is being imported?",)
-        ),
+        "after the import serves without it."
     )
+    if not is_there_a_cleaner(site):
+        return Broken(saw, means, "Which line starts a thread while the file is being imported?")
+    return Broken(saw, means, FIRST_REQUEST, "cleaner-at-import")
 
 
 def runs_under_testing(site):
-    return Broken(
-        "A thread is still running after a request under TESTING.",
-        "Each test that sends a request gets a thread that it did not ask for.",
-        *(
-            (FIRST_REQUEST, "cleaner-under-testing")
-            if is_there_a_cleaner(site)
-            else ("Which thread does a request start, besides the one of its task?",)
-        ),
-    )
+    saw = "A thread is still running after a request under TESTING."
+    means = "Each test that sends a request gets a thread that it did not ask for."
+    if not is_there_a_cleaner(site):
+        return Broken(saw, means, "Which thread does a request start, besides its task's?")
+    return Broken(saw, means, FIRST_REQUEST, "cleaner-under-testing")
 
 
 def not_the_default(key, value, default, until_then):
@@ -243,7 +240,7 @@ def not_one_cleaner(site, work, after_two, count):
     if (after_two, count) == (2, 2):
         return Broken(
             saw,
-            "Both of the first two saw that there was no cleaner, and then both started one.",
+            "Both of the first two requests saw no cleaner, and then both started one.",
             ONE_STEP,
             "start-without-lock",
         )

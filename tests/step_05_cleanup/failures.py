@@ -34,7 +34,7 @@ def failed_sweep(site, error):
         or Broken(
             saw,
             "A sweep that raises an exception stops there, so old tasks stay in memory.",
-            "What does this function rely on that is not the case here?",
+            "What does this line expect that is not the case?",
         )
     )
 
@@ -157,7 +157,7 @@ def failed_together(site, what, error):
     return Broken(
         f"{saw}{site.place(error)}.",
         "Between any two steps of a thread, another thread can run.",
-        "What does this line rely on that another thread can change? " + ONE_STEP,
+        "What does this line expect, and which other thread can change it? " + ONE_STEP,
     )
 
 
@@ -207,7 +207,7 @@ def lost(what, status_code, mistake):
         )
     return Broken(
         f"{saw} 404.",
-        "Each of them has a client with a 202, and its record is gone.",
+        "Its client has a 202 for it, and the record is gone.",
         "What can another thread change between two steps of the sweep?",
     )
 
@@ -238,6 +238,7 @@ def never_started():
 def will_not_sweep(site, story):
     """The Broken for a cleaner that does not sweep any more, if that can be seen, or None."""
     known = cleaners(site)
+    all_ended = not any(thread.is_alive() for thread in known)
     if error := next((e for e, thread in site.threads.crashes if thread in known), None):
         return cleaner_failed(site, error)
     if not known:
@@ -246,7 +247,7 @@ def will_not_sweep(site, story):
         wait = site.threads.resting(thread)
         if wait and wait.seconds and wait.seconds >= 1:
             return rests_too_long(site, thread, wait.seconds)
-    if not any(thread.is_alive() for thread in known) and len(cleaners(site)) == len(known):
+    if all_ended and len(cleaners(site)) == len(known):  # else one has started another
         return cleaner_ended(story)
     return None
 
@@ -262,7 +263,7 @@ def cleaner_failed(site, error):
             "on.",
             "dies-of-first-error",
         )
-    return Broken(saw, means, "What does this line rely on that is not the case here?")
+    return Broken(saw, means, "What does this line expect that is not the case?")
 
 
 def rests_too_long(site, thread, seconds):
