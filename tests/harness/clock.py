@@ -1,4 +1,4 @@
-"""A clock that the test moves, for the learner's module and for nobody else."""
+"""A clock that only the check moves. The learner's module lives by it, and nothing else does."""
 
 import datetime
 import threading
@@ -17,54 +17,55 @@ class Sleep:
 
 
 class Clock:
-    """Stands in for the time and datetime modules. It moves only when told to.
+    """Stands in for the time and datetime modules.
 
-    It has two hands, in seconds: the steady one (monotonic, sleep) and the one on the wall
-    (time, datetime), which somebody may set back.
+    It shows two times, in seconds: the steady one (time.monotonic, time.sleep), and that of the
+    system clock (time.time, datetime), which a check can set back or forward.
     """
 
     def __init__(self, changes):
         self.sleeps = []  # every Sleep so far
-        self.sleeping = {}  # thread: its Sleep, if it is in one
-        self.readings = []  # the thread of every reading so far
-        self.asked = set()  # by which names: "time", "monotonic", "now", "utcnow"
+        self.sleeping = {}  # the Sleep that each sleeping thread is in
+        self.readings = []  # the thread that took each reading so far
+        self.asked = set()  # the functions called: "time", "monotonic", "now", "utcnow"
         self._changes = changes
-        self._steady, self._wall = 1000.0, time.time()
+        self._steady, self._system = 1000.0, time.time()
         self._moved = threading.Condition()
         self._closed = False
         self._failures = 0
 
     @property
     def steady(self):
-        """What the steady hand shows; for checks, whose looking is not noted."""
+        """The steady time. Reading it here, as checks do, does not count as one of readings."""
         return self._steady
 
     def advance(self, seconds):
-        """Let time pass; sleeps that are over by then return."""
+        """Let this many seconds pass. Sleeps that end by then return."""
         with self._moved:
             self._steady += seconds
-            self._wall += seconds
+            self._system += seconds
             self._moved.notify_all()
 
-    def set_wall(self, seconds):
-        """Set the clock on the wall forward, or back, as a person or NTP may do."""
-        self._wall += seconds
+    def set_system_clock(self, seconds):
+        """Set the system clock forward or, with a negative number, back, as a person or NTP can."""
+        self._system += seconds
 
     def agree(self):
-        """Set the clock on the wall to what the steady one shows."""
-        self._wall = self._steady
+        """Set the system clock to the steady time."""
+        self._system = self._steady
 
     def fail_once(self):
-        """Let the next reading raise an OSError."""
+        """Make the next reading raise an OSError."""
         self._failures = 1
 
     def close(self):
-        """End every thread that sleeps by this clock or asks it for the time from now on."""
+        """End every thread that is sleeping, and from now on every thread that reads the clock."""
         with self._moved:
             self._closed = True
             self._moved.notify_all()
 
-    def read(self, hand, name):
+    def read(self, shown, name):
+        """Return the time of one of the two, "_steady" or "_system"; name: the function called."""
         self.asked.add(name)
         self.readings.append(threading.current_thread())
         self._changes.notify()
@@ -72,8 +73,8 @@ class Clock:
             raise SystemExit
         if self._failures:
             self._failures = 0
-            raise OSError("the clock failed once, to see what becomes of its reader")
-        return getattr(self, hand)
+            raise OSError("the clock failed once, as part of a check")
+        return getattr(self, shown)
 
     def sleep(self, seconds):
         if seconds < 0:
@@ -89,20 +90,20 @@ class Clock:
             raise SystemExit
 
     def modules(self):
-        """What stands in for the modules time and datetime, by their names."""
+        """The stand-ins for the modules time and datetime, by name."""
         return {"time": self._time_module(), "datetime": self._datetime_module()}
 
     def _time_module(self):
         def steady():
             return self.read("_steady", "monotonic")
 
-        def wall():
-            return self.read("_wall", "time")
+        def system():
+            return self.read("_system", "time")
 
         module = types.ModuleType("time")
-        vars(module).update(vars(time), sleep=self.sleep, time=wall, monotonic=steady)
+        vars(module).update(vars(time), sleep=self.sleep, time=system, monotonic=steady)
         module.perf_counter = steady
-        module.time_ns = lambda: int(wall() * 1e9)
+        module.time_ns = lambda: int(system() * 1e9)
         module.monotonic_ns = module.perf_counter_ns = lambda: int(steady() * 1e9)
         return module
 
@@ -112,11 +113,11 @@ class Clock:
         class DateTime(datetime.datetime):
             @classmethod
             def now(cls, tz=None):
-                return cls.fromtimestamp(clock.read("_wall", "now"), tz)
+                return cls.fromtimestamp(clock.read("_system", "now"), tz)
 
             @classmethod
             def utcnow(cls):
-                utc = cls.fromtimestamp(clock.read("_wall", "utcnow"), datetime.UTC)
+                utc = cls.fromtimestamp(clock.read("_system", "utcnow"), datetime.UTC)
                 return utc.replace(tzinfo=None)
 
             today = now

@@ -1,7 +1,8 @@
-"""Run functions in threads that take turns, one bytecode instruction each.
+"""Run functions in threads that take turns, one bytecode instruction at a time.
 
-A race that needs a switch of threads between two instructions may not show in a million runs. In
-lockstep it shows every time: while one thread has looked and not yet acted, the other looks too.
+A race that happens only if threads switch between two particular instructions may stay hidden for
+a million runs. In lockstep it shows every time: after one thread has looked, and before it acts,
+the other one looks, too.
 """
 
 import sys
@@ -9,31 +10,31 @@ import threading
 from contextlib import contextmanager
 from types import CodeType
 
-PATIENCE = 1.0  # seconds until a thread that does not come back for its turn counts as blocked
+PATIENCE = 1.0  # seconds after which a thread that has not come for its turn counts as blocked
 
 
 class Lockstep:
-    """Threads that go step by step together while they run this code, or what is defined in it.
+    """Threads that take each step together while they run this code, or anything defined in it.
 
-    A thread that waits for a lock cannot step. The other one then goes on alone until that thread
-    moves again, so that code which is protected by a lock runs to its end.
+    A thread that is waiting for a lock cannot take a step. The other thread then goes on alone
+    until the first one can move again, so code that is protected by a lock runs to its end.
 
-    for_locks: the lock that a thread waits for; see tests/harness/waits.py.
+    for_locks: the lock that each thread is waiting for; see tests/harness/waits.py.
     """
 
     def __init__(self, code, changes, for_locks):
         self._code, self._for_locks = code, for_locks
         self._arrival = changes.condition
-        self._members = set()  # the threads that go together
+        self._members = set()  # the threads that take steps together
         self._running = 0  # how many of them have not ended
-        self._arrived = 0  # those of them that are about to take the current step
+        self._arrived = 0  # how many of them are about to take the current step
         self._step = 0
         self._alone = None  # the thread that goes on without the others
 
     def run(self, *functions):
-        """Run each function in a thread; return what they raised, None for one that did not.
+        """Run each function in a thread; return the exception that each raised, or None.
 
-        What the functions start in further threads runs freely.
+        Threads that the functions start run freely, out of step.
         """
         errors = [None] * len(functions)
         self._running = len(functions)
@@ -65,10 +66,10 @@ class Lockstep:
 
     @contextmanager
     def _monitored(self):
-        """Have _take_step() called before every instruction of the code; see sys.monitoring.
+        """Call _take_step() before every instruction of the code, by means of sys.monitoring.
 
-        Python 3.11 does not have that, and 3.12 and 3.13 lose instructions of all threads but one
-        under sys.settrace.
+        Python 3.11 has no sys.monitoring, so there _trace() does the same. Under sys.settrace,
+        Python 3.12 and 3.13 miss instructions of all threads but one.
         """
         if sys.version_info < (3, 12):
             yield
@@ -88,7 +89,7 @@ class Lockstep:
             monitoring.free_tool_id(tool)
 
     def _trace(self, frame, event, argument):
-        """Do the same in Python 3.11; see sys.settrace."""
+        """The trace function for Python 3.11 that does the same; see sys.settrace."""
         if frame.f_code.co_filename != self._code.co_filename:
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
@@ -97,7 +98,7 @@ class Lockstep:
         return self._trace
 
     def _take_step(self):
-        """Return when every running thread is about to take this step, or cannot."""
+        """Return once every running thread is about to take this step, or is blocked."""
         me = threading.current_thread()
         if me not in self._members:
             return
@@ -116,14 +117,14 @@ class Lockstep:
                 self._arrival.notify_all()
 
     def _all_have_come(self):
-        """Whether every thread is about to take the step, or waits for a lock of one that is."""
+        """Whether every thread is about to take the step, or waits for a lock that a member has."""
         locks = filter(None, map(self._for_locks.get, self._members))
         blocked = sum(lock.owner in self._members for lock in locks)
         return self._arrived + blocked >= self._running
 
 
 def all_code(code):
-    """A code object, and those of all that is defined in it."""
+    """Yield a code object, and those of everything that is defined in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

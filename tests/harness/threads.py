@@ -168,6 +168,23 @@ class Threads:
             stop()
             may_begin.set()
 
+    @contextmanager
+    def started_in_turn(self):
+        """Until the block ends, threads start one after the other.
+
+        Two threads that call start() of one and the same Thread at the same time could start it
+        twice.
+        """
+        start, turn = threading.Thread.start, threading.Lock()
+
+        def start_in_turn(thread):
+            with turn:
+                start(thread)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start_in_turn)
+            yield
+
 
 def frames(frame):
     """A frame, and all that it was called by."""

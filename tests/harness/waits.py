@@ -1,7 +1,8 @@
-"""Which thread waits for what. A thread that waits is known by its call, not by its frames.
+"""Note which thread is waiting for what.
 
-To walk through the frames of another thread while it runs is not safe: Python 3.11 was seen to hand
-out frames that were gone, and other objects in their place.
+The functions that wait are wrapped, and the wrappers keep the notes. To walk through another
+thread's frames while it runs would not be safe: Python 3.11 was seen to return frames that were
+gone, and other objects in their place.
 """
 
 import inspect
@@ -24,16 +25,20 @@ WAITING = [
 
 
 class Wait(NamedTuple):
-    """What is waited for (a Thread, an Event …) and for how many seconds; None: without limit."""
+    """What a thread is waiting for (a Thread, an Event, …).
+
+    seconds: for how long at most, or None if there is no limit.
+    """
 
     what: object
     seconds: float | None
 
 
 class Waits:
-    """Notes every wait until it is closed. by_thread: those under way.
+    """Wraps the functions that wait, until close() is called.
 
-    for_locks: the Lock that a thread waits for. That is no rest: who has the lock is at work.
+    by_thread: the Wait that each waiting thread is in. for_locks: the Lock that a thread is waiting
+    for. Such a thread does not count as resting, because the thread that has the lock is working.
     """
 
     def __init__(self, changes):
@@ -60,7 +65,7 @@ class Waits:
         return noting_wait
 
     def threading_module(self):
-        """Stands in for the threading module. Its locks say who waits for them."""
+        """The stand-in for the threading module. Its locks note which threads wait for them."""
         module = types.ModuleType("threading")
         vars(module).update(vars(threading))
         for name in "Lock", "RLock":
@@ -70,7 +75,7 @@ class Waits:
 
 
 class Lock:
-    """A threading.Lock or RLock. owner: the thread that has it."""
+    """A threading.Lock or RLock. owner: the thread that has acquired it, or None."""
 
     def __init__(self):
         self._lock, self.owner = self.make(), None

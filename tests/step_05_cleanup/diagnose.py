@@ -1,0 +1,315 @@
+"""Why a check of step 5 fails: what it saw, and sometimes one more try, tell the mistake.
+
+For failures inside a scene, such as a sweep that raises an exception, see failures.py.
+"""
+
+from tests.harness.cleaner import cleaners, holds_its_process, is_there_a_cleaner
+from tests.harness.expect import Broken
+from tests.harness.load import described_value
+from tests.harness.process import PROCESS_LIMIT
+from tests.step_05_cleanup.failures import (
+    ONE_STEP,
+    after_a_sweep,
+    gone_too_early,
+    never_started,
+    not_gone,
+)
+from tests.step_05_cleanup.scenes import KEEP, finish, found, serve, sweep
+
+FIRST_REQUEST = "Start the cleaner with the first request, unless app.testing is set."
+
+
+def runs_after_import(site):
+    saw = "A thread is still running after the module was imported."
+    means = (
+        "Each test that imports the app gets a thread that it did not ask for. A server that forks "
+        "after the import serves without it."
+    )
+    if not is_there_a_cleaner(site):
+        return Broken(saw, means, "Which line starts a thread while the file is being imported?")
+    return Broken(saw, means, FIRST_REQUEST, "cleaner-at-import")
+
+
+def runs_under_testing(site):
+    saw = "A thread is still running after a request under TESTING."
+    means = "Each test that sends a request gets a thread that it did not ask for."
+    if not is_there_a_cleaner(site):
+        return Broken(saw, means, "Which thread does a request start, besides its task's?")
+    return Broken(saw, means, FIRST_REQUEST, "cleaner-under-testing")
+
+
+def not_the_default(key, value, default, until_then):
+    return Broken(
+        f'app.config["{key}"] is {described_value(value)}.',
+        f"Anyone who runs the app may set it to something else. Until then, {until_then}.",
+        f"The lesson sets it to {default}. Did you change it to try something?",
+    )
+
+
+# What a sweep forgets, and what it keeps
+
+
+def not_forgotten(site, work, polls):
+    """The Broken for two old tasks that one sweep should have forgotten: what does it forget?
+
+    polls: the responses to polls after the sweep, by their status URLs.
+    """
+    saw = "A task ended five minutes and one second ago, and there was a sweep."
+    left = [location for location, response in polls.items() if response.status_code == 200]
+    wrong = next(response for response in polls.values() if response.status_code != 404)
+    if not left:
+        return not_gone(site, wrong, saw)
+    sweep(site)
+    if len(left) < len(polls) and not found(site, left[0]):
+        return one_for_each_sweep()
+    site.clock.advance(-KEEP)
+    sweep(site)
+    if not any(found(site, location) for location in polls):
+        return Broken(
+            f"{saw} The task is still there. With the clock put back to one second after its end, "
+            "a sweep forgot it.",
+            "The sweep forgets young tasks and keeps old ones.",
+            "Which way round do you compare? The longer ago a task ended, the smaller its end "
+            "time.",
+            "compared-the-wrong-way",
+        )
+    if not found_by_one_clock(site, work, KEEP + 1):
+        return two_clocks(f"{saw} The task is still there.")
+    return not_gone(site, wrong, saw)
+
+
+def one_for_each_sweep():
+    return Broken(
+        "Two tasks ended more than five minutes ago. One sweep forgot one of them, and the next "
+        "sweep the other.",
+        "When tasks end faster than sweeps come, memory still fills up.",
+        "An if looks once; a while goes on as long as there is an old task. And a loop over a list "
+        "skips an item each time it removes one from that list.",
+        "one-for-each-sweep",
+    )
+
+
+def found_by_one_clock(site, work, seconds):
+    """What found() says of a task that ended so long ago, once both clocks show the same time."""
+    site.clock.agree()
+    location = finish(site, work)
+    site.clock.advance(seconds)
+    sweep(site)
+    return found(site, location)
+
+
+def two_clocks(saw):
+    return Broken(
+        f"{saw} Once time.time() and time.monotonic() show the same time, the sweep gets it right.",
+        "The end time comes from one clock, and the sweep compares it with another. Each clock "
+        "counts from its own starting point.",
+        "Read time.monotonic() in both places.",
+        "two-clocks",
+    )
+
+
+def records_left(tasks):
+    are = "record, and it" if len(tasks) == 1 else "records, and the first one"
+    saw = (
+        f"Two tasks are forgotten, but tasks still has {len(tasks)} {are} is "
+        f"{described_value(next(iter(tasks.values())))}."
+    )
+    means = "Records that nobody can fetch any more still take up memory."
+    if any(tasks.values()):
+        return Broken(saw, means, "Is tasks the dict that the sweep removes records from?")
+    return Broken(
+        saw,
+        means,
+        "An emptied record still has its key. del tasks[task_id] removes both.",
+        "record-emptied-not-removed",
+    )
+
+
+def ids_kept(name):
+    return Broken(
+        f"Four tasks ended more than five minutes ago, and there were three sweeps. {name} still "
+        "holds the ids of all four.",
+        "It grows with every task and never shrinks, so memory still fills up.",
+        "Remove what a sweep has dealt with from there, too: popleft() for a queue, del for a "
+        "dict.",
+        "ends-kept-for-ever",
+    )
+
+
+def young_task_forgotten(site, work, response):
+    story = "A task ended four minutes and 59 seconds ago, and there was a sweep."
+    if response.status_code == 404 and found_by_one_clock(site, work, KEEP - 1):
+        return two_clocks(f"{story} Its status URL returned {response.status}.")
+    return gone_too_early(site, response, story)
+
+
+def running_task_forgotten(site, response):
+    return after_a_sweep(
+        site,
+        response,
+        404,
+        "A task has been running for hours, and there was a sweep.",
+        "The poll says that there is no such task, although it is still running.",
+        "Only a task that has ended can be old. Note the time when a task ends, not when it "
+        "starts.",
+        "running-task-swept",
+    )
+
+
+def aged_while_running(site, response, quick):
+    """quick: the status URL of a task that started and ended just before the sweep."""
+    story = "A task ran for six minutes and has just ended, and there was a sweep."
+    if not found(site, quick):
+        return gone_too_early(site, response, story)
+    return after_a_sweep(
+        site,
+        response,
+        404,
+        story,
+        "The longer a task runs, the less time its client has to fetch the response.",
+        "Note the time when the task ends, not when it is accepted.",
+        "age-from-the-beginning",
+    )
+
+
+def follows_the_system_clock(site, response, fits, hours, ended):
+    """The Broken for a task whose age changed when the system clock was set.
+
+    ended: how long ago the task ended. fits: the status code that this mistake leads to.
+    """
+    look = "time.time() and datetime follow the system clock. time.monotonic() never goes back."
+    effect, mistake = "That must not make a task older or younger.", None
+    if "utcnow" in site.clock.asked:
+        mistake = "utcnow-for-age"
+        look = (
+            "utcnow() gives the time in Greenwich, and timestamp() mistakes it for local time. "
+            "Besides, utcnow() follows the system clock. time.monotonic() never goes back."
+        )
+    elif "monotonic" not in site.clock.asked:
+        mistake = "wall-clock-for-age"
+    if mistake and (hours, fits) == (-1, 200):
+        effect = "After that, nothing is forgotten for an hour."
+    if mistake and (hours, fits) == (1, 404):
+        effect = "At that moment, every finished task counts as old."
+    return after_a_sweep(
+        site,
+        response,
+        fits,
+        f"A task ended {ended} minutes ago. Then the system clock was set "
+        f"{'back' if hours < 0 else 'forward'} by an hour, and there was a sweep.",
+        f"Computers set their clocks on their own. {effect}",
+        look,
+        mistake,
+    )
+
+
+KEEP_FROM_CONFIG = (
+    "How long clients need differs from app to app, so it is configuration.",
+    'Read app.config["KEEP_SECONDS"] inside clean_old_tasks().',
+)
+
+
+def kept_too_long(site, response, location):
+    story = "With KEEP_SECONDS at 20, a task ended 25 seconds ago, and there was a sweep."
+    site.clock.advance(KEEP)
+    sweep(site)
+    if response.status_code == 200 and not found(site, location):
+        return Broken(
+            f"{story} Its status URL returned 200 OK. A sweep 325 seconds after its end forgot it.",
+            "The sweep uses another number: one in the code, or one that was read before the key "
+            "was changed.",
+            KEEP_FROM_CONFIG[1],
+            "keep-not-from-config",
+        )
+    return after_a_sweep(site, response, 200, story, *KEEP_FROM_CONFIG)
+
+
+def not_kept_long_enough(site, response):
+    story = "With KEEP_SECONDS at 20, a task ended 10 seconds ago, and there was a sweep."
+    return after_a_sweep(site, response, 404, story, *KEEP_FROM_CONFIG)
+
+
+# The cleaner
+
+
+def not_one_cleaner(site, work, after_two, count):
+    """The Broken for a number of cleaners other than 1, after two requests at once and a third."""
+    if count == 0:
+        return no_cleaner(site, work)
+    saw = f"After two requests at the same time and a third one, {count} cleaners are running."
+    if (after_two, count) == (2, 2):
+        return Broken(
+            saw,
+            "Both of the first two requests saw no cleaner, and then both started one.",
+            ONE_STEP,
+            "start-without-lock",
+        )
+    if (after_two, count) == (2, 3):
+        return Broken(
+            saw,
+            "Each request starts one, and none of them ends. Soon there will be thousands.",
+            "Flask calls a before_request function on every request. Look first whether there is a "
+            "cleaner already.",
+            "cleaner-at-each-request",
+        )
+    return Broken(
+        saw,
+        "One is enough. Each further one is a thread that does the same work again.",
+        "Which lines start a cleaner, and how often do they run?",
+    )
+
+
+def no_cleaner(site, work):
+    old = finish(site, work)
+    site.clock.advance(KEEP + 1)
+    site.get(work.url)
+    if site.get(old).status_code == 404:
+        return Broken(
+            "No cleaner is running, but a request did the sweep: an old task was gone after it.",
+            "Without requests, nothing is forgotten. With many, each of them has to wait for a "
+            "sweep.",
+            "Start a thread that sweeps, and leave the requests alone.",
+            "sweeps-at-requests",
+        )
+    if not cleaners(site):
+        return never_started()
+    return Broken(
+        "After three requests, no cleaner is running: a thread was started for it, and has ended.",
+        "So nothing calls clean_old_tasks() any more, and memory fills up.",
+        "A thread ends when its function returns. What ends the cleaner's loop?",
+    )
+
+
+def error_not_logged():
+    return Broken(
+        "The clock was made to raise an OSError once, and the log does not mention it.",
+        "The people who run the app never find out that something is wrong.",
+        "Call app.logger.exception(...) where the exception is caught.",
+        "sweep-error-not-logged",
+    )
+
+
+def process_goes_on(site):
+    """The Broken for a process that served a request, and is still there."""
+    serve(site, sweep_seconds=3600)
+    work = site.work()
+    work.release()
+    site.app.test_client().get(work.url)  # here, because some servers' threads are daemon threads
+    return Broken(
+        f"A process served one request. {PROCESS_LIMIT} seconds after its start, it was still "
+        "running.",
+        "Ctrl-C stops such a server, but its process stays until somebody kills it.",
+        "A process ends when only daemon threads are left: Thread(..., daemon=True).",
+        "cleaner-not-daemon" if holds_its_process(site) else None,
+    )
+
+
+def process_failed(site, status, printed):
+    how = f"ended with exit status {status}" if status is not None else "did not end"
+    number = int(site.path.parent.name.partition("_")[0])
+    return Broken(
+        f"A process that should serve one request {how}. It printed: "
+        f"{printed.strip()[-300:] or 'nothing'}",
+        "It should print 202 ACCEPTED and end with exit status 0.",
+        f"Try it: python3 -m workshop run {number}",
+    )

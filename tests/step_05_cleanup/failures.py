@@ -1,0 +1,331 @@
+"""What is wrong with a sweep or a cleaner that fails in a scene: facts in, a Broken out."""
+
+import re
+
+from tests.harness.cleaner import cleaners
+from tests.harness.expect import Broken
+from tests.harness.load import described
+
+ONE_STEP = "No other thread may come between looking and acting. A lock around both prevents that."
+
+# A sweep that raises an exception, or does not return
+
+
+def sweep_never_returns(site, thread):
+    means = "One call is one sweep, so that a test, for example, can call it at any time."
+    saw = f"clean_old_tasks() was called once, and is still running{site.at(thread)}."
+    if not site.threads.resting(thread):
+        return Broken(saw, means, "Is there a loop that never ends, or a lock that stays taken?")
+    return Broken(
+        saw,
+        means,
+        "A loop that waits for the next sweep belongs in the cleaner's function, not in this one.",
+        "sweep-never-returns",
+    )
+
+
+def failed_sweep(site, error):
+    """The Broken for an exception that a sweep raised while no other sweep was running."""
+    saw = f"clean_old_tasks() raised {described(error)}{site.place(error)}."
+    return (
+        assigned_to_a_global(site, error, saw)
+        or changed_while_looping(error, saw)
+        or failed_for_a_task(site, error, saw)
+        or Broken(
+            saw,
+            "A sweep that raises an exception stops there, so old tasks stay in memory.",
+            "What does this line expect that is not the case?",
+        )
+    )
+
+
+def assigned_to_a_global(site, error, saw):
+    local = re.search(r"local variable '(\w+)'", str(error))
+    if not (isinstance(error, UnboundLocalError) and local and local[1] in vars(site.module)):
+        return None
+    name = local[1]
+    if hasattr(vars(site.module)[name], "pop"):
+        look = f"Do not assign to {name}. Change the existing object, with del or pop()."
+    else:
+        look = f"A function that assigns to a global variable needs the line: global {name}"
+    return Broken(
+        saw,
+        f"A function that assigns to {name} has a local variable of that name, and this one has "
+        "no value yet.",
+        look,
+        "global-forgotten",
+    )
+
+
+def changed_while_looping(error, saw):
+    if not (isinstance(error, RuntimeError) and "during iteration" in str(error)):
+        return None
+    return Broken(
+        saw,
+        "The sweep changes what it is looping over, so Python stops the loop.",
+        "Loop over a copy, list(tasks), or take the tasks that ended first from a queue.",
+        "deletes-while-looping",
+    )
+
+
+def failed_for_a_task(site, error, saw):
+    """The Broken for an exception that has to do with one of the tasks, or None."""
+    place = site.place(error)
+    key = error.args[0] if isinstance(error, KeyError) and error.args else None
+    location = next((each for each in site.locations if id_of(each) == key), None)
+    if location and site.get(location).status_code == 404:
+        return Broken(
+            f"clean_old_tasks() raised KeyError for the id of a task that is already forgotten"
+            f"{place}.",
+            "The sweep came to this task once more, after its record had been removed.",
+            "When you remove a record from tasks, remove its end time as well, and note each end "
+            "only once.",
+            "end-left-in-queue",
+        )
+    if isinstance(error, (KeyError, TypeError)) and not all(call.ended for call in site.calls()):
+        return Broken(
+            f"While a task was running, {saw}",
+            "A running task has no end time yet. A sweep that raises an exception stops there, and "
+            "forgets nothing more.",
+            "Only a task that has ended can be old, so skip running tasks before you compare.",
+            "running-task-compared",
+        )
+    if location:
+        return Broken(
+            f"clean_old_tasks() raised KeyError for the id of a finished task{place}.",
+            "The task is not forgotten yet, but the sweep looks for its id where it is not.",
+            "Is the end of every task noted, however it ends? Is its id the same everywhere?",
+        )
+    return None
+
+
+def id_of(location):
+    return location.rpartition("/")[2]
+
+
+# A poll after a sweep
+
+
+def after_a_sweep(site, response, fits, story, means, look, mistake=None):
+    """The Broken for the wrong response to a poll. means, look and mistake fit one status code."""
+    saw = f"{story} Its status URL returned {response.status}."
+    if response.status_code == fits:
+        return Broken(saw, means, look, mistake)
+    return Broken(
+        saw,
+        "A sweep forgets a task or leaves it alone. So a poll returns 404, or the same as before.",
+        "What does the status URL return when the record is gone?" + site.last_words(),
+    )
+
+
+def not_gone(site, response, story):
+    return after_a_sweep(
+        site,
+        response,
+        200,
+        story,
+        "A server that does not forget old tasks runs out of memory in the end.",
+        "What does the sweep compare with KEEP_SECONDS? Does it remove the record from tasks?",
+    )
+
+
+def gone_too_early(site, response, story):
+    return after_a_sweep(
+        site,
+        response,
+        404,
+        story,
+        "The client has five minutes to fetch the response, and it is already gone.",
+        "Compare the task's age in seconds with KEEP_SECONDS. Which way round?",
+    )
+
+
+# Two threads at the same time
+
+
+def failed_together(site, what, error):
+    """The Broken for an exception in one of several threads. what: what they did."""
+    saw = f"{what} at the same time, and one of them failed with {described(error)}"
+    if isinstance(error, RuntimeError) and "during iteration" in str(error):
+        return Broken(
+            f"{saw}{site.place(error)}.",
+            "One thread was looping over something, and another thread changed it.",
+            "Loop over a copy that is made in one step, for example list(tasks). Or hold the same "
+            "lock for the loop and for every change.",
+            "loops-over-what-others-change",
+        )
+    return Broken(
+        f"{saw}{site.place(error)}.",
+        "Between any two steps of a thread, another thread can run.",
+        "What does this line expect, and which other thread can change it? " + ONE_STEP,
+    )
+
+
+def sweeps_collided(site, error):
+    """The Broken for a KeyError or IndexError in one of two sweeps; one sweep alone raises none."""
+    return Broken(
+        f"Two sweeps ran at the same time, and one of them failed with {described(error)}"
+        f"{site.place(error)}.",
+        "Both found the same old task, and then both tried to remove it.",
+        ONE_STEP,
+        "sweeps-without-lock",
+    )
+
+
+def started_twice():
+    return Broken(
+        "The first two requests arrived at the same time, and in one of them start() raised "
+        "RuntimeError: threads can only be started once.",
+        "Both saw that the cleaner had not been started, and then both started it.",
+        ONE_STEP,
+        "start-without-lock",
+    )
+
+
+def lost(what, status_code, mistake):
+    """The Broken for tasks that should be there after a sweep, by the first poll that failed."""
+    saw = f"Some tasks {what}. Afterwards, the status URL of one of them returned"
+    if status_code != 404:
+        return Broken(
+            f"{saw} {status_code}.",
+            "A sweep must not change what a poll returns for a task that is not old.",
+            "Which records does a sweep touch, and how?",
+        )
+    if mistake == "rebind-loses-tasks":
+        return Broken(
+            f"{saw} 404.",
+            "While the sweep was building a new dict, requests added their records to the old one.",
+            "Do not assign to tasks: remove what is old from the existing dict.",
+            mistake,
+        )
+    if mistake == "sweeps-without-lock":
+        return Broken(
+            f"{saw} 404.",
+            "After one sweep had looked, and before it acted, the other one changed something.",
+            ONE_STEP,
+            mistake,
+        )
+    return Broken(
+        f"{saw} 404.",
+        "Its client has a 202 for it, and the record is gone.",
+        "What can another thread change between two steps of the sweep?",
+    )
+
+
+def overlooked(status_code):
+    """The Broken for old tasks that are there after two sweeps at once and a third one."""
+    return Broken(
+        "Some tasks had ended more than five minutes ago. Afterwards, the status URL of one of "
+        f"them returned {status_code}.",
+        "A task that every sweep overlooks stays in memory for ever.",
+        "Can a task be taken out of the queue while its record stays in tasks?",
+    )
+
+
+# A cleaner that does not sweep
+
+
+def never_started():
+    return Broken(
+        "Requests were served, but no thread was started except for their tasks.",
+        "So nothing calls clean_old_tasks(), and memory fills up.",
+        "Does your code reach cleaner.start()? Flask calls a function before each request only if "
+        "it is decorated with @app.before_request.",
+        "cleaner-never-started",
+    )
+
+
+def will_not_sweep(site, story):
+    """The Broken for a cleaner that does not sweep any more, if that can be seen, or None."""
+    known = cleaners(site)
+    all_ended = not any(thread.is_alive() for thread in known)
+    if error := next((e for e, thread in site.threads.crashes if thread in known), None):
+        return cleaner_failed(site, error)
+    if not known:
+        return never_started() if site.threads.at_rest() else None
+    for thread in known:
+        wait = site.threads.resting(thread)
+        if wait and wait.seconds and wait.seconds >= 1:
+            return rests_too_long(site, thread, wait.seconds)
+    if all_ended and len(cleaners(site)) == len(known):  # else one has started another
+        return cleaner_ended(story)
+    return None
+
+
+def cleaner_failed(site, error):
+    saw = f"The cleaner's thread failed with {described(error)}{site.place(error)}."
+    means = "So nothing is forgotten any more, and nobody notices until the memory is full."
+    if "the clock failed once" in str(error):
+        return Broken(
+            saw,
+            means,
+            "Catch the exception inside the loop, around clean_old_tasks(), so that the loop goes "
+            "on.",
+            "dies-of-first-error",
+        )
+    return Broken(saw, means, "What does this line expect that is not the case?")
+
+
+def rests_too_long(site, thread, seconds):
+    return Broken(
+        f"SWEEP_SECONDS is 0.01, but the cleaner waits for {seconds:g} seconds{site.at(thread)}.",
+        "It uses another number: one in the code, or one that was read before the key was changed.",
+        'Read app.config["SWEEP_SECONDS"] inside the loop, where the cleaner waits.',
+        "rest-not-from-config",
+    )
+
+
+def cleaner_ended(story):
+    return Broken(
+        f"{story} The cleaner was started, and its thread has ended.",
+        "A thread ends when its function returns. Then nothing sweeps any more.",
+        "The cleaner needs a loop. wait(seconds) returns False when the time is up, and True as "
+        "soon as the event is set: while not …",
+        "cleaner-without-loop",
+    )
+
+
+def not_forgotten_in_time(site, story):
+    return Broken(
+        f"{story} SWEEP_SECONDS is 0.01.",
+        "Without sweeps, memory fills up.",
+        'Does the cleaner wait for app.config["SWEEP_SECONDS"], and then sweep, again and again?'
+        + site.last_words(),
+    )
+
+
+# A cleaner that does not stop
+
+STILL = "A test or a shutdown would have to wait for it."
+
+
+def sleeps_on(site, thread, seconds):
+    return Broken(
+        f"stop_cleaner is set, but the cleaner is still in time.sleep({seconds:g})"
+        f"{site.at(thread)}.",
+        f"{STILL} That can take a minute each time.",
+        "Nothing can end time.sleep(seconds) early. stop_cleaner.wait(seconds) ends as soon as the "
+        "event is set.",
+        "sleep-cannot-be-ended",
+    )
+
+
+def sweeps_on():
+    return Broken(
+        "stop_cleaner is set, but the cleaner goes on. It has read the clock 1000 times since.",
+        "Once the event is set, wait() returns immediately, each time. A loop that goes on then "
+        "keeps a processor busy.",
+        "wait() returns True when the event is set, and that has to end the loop: while not …",
+        "stop-not-looked-at",
+    )
+
+
+def does_not_stop(site, thread, waits_for_another):
+    return Broken(
+        f"stop_cleaner is set, but the cleaner is still running{site.at(thread)}.",
+        STILL,
+        "It is waiting for something other than stop_cleaner."
+        if waits_for_another
+        else "stop_cleaner.wait(seconds) returns True as soon as the event is set. What does the "
+        "cleaner do then?",
+    )
