@@ -22,7 +22,7 @@ def test_a_class_from_the_first_command_to_all_green(room):
     for step in STEPS[:5]:
         take(room, step)
     map_of_steps = room.run().stdout
-    assert "That was the class." in map_of_steps
+    assert "This step comes after the class" in map_of_steps
     assert re.findall(r"^✓  (\d)", map_of_steps, re.MULTILINE) == ["1", "2", "3", "4", "5"]
 
 
@@ -60,6 +60,6 @@ def take(room, step):
     said = room.says("check" if step.number > 1 else "check 1")
     assert f"Step {step.number} is green." in said
     following = STEPS[step.number].folder
-    word = "For afterwards" if step.number == 5 else "Next"
+    word = "To go further" if step.number == 5 else "Next"
     assert f"{word}: steps/{following}/README.md" in said
     assert "is the same as our solution" in room.says(f"compare {step.number}")

@@ -5,6 +5,7 @@ its one package beside them.
 """
 
 import ast
+import contextlib
 import errno
 import importlib.util
 import json
@@ -17,11 +18,13 @@ import threading
 import time
 import tomllib
 import zipfile
+from importlib.metadata import PackageNotFoundError, requires
 from itertools import chain
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 WORKSHOP = Path(__file__).parents[2] / "workshop"
 
@@ -427,14 +430,59 @@ def test_what_a_killed_set_up_leaves_running_is_waited_for(setup, tmp_path):
 # --- The lock -------------------------------------------------------------------------------------
 
 
-def test_the_lock_has_what_every_group_asks_for():
-    groups = tomllib.loads((WORKSHOP.parent / "pyproject.toml").read_text())["dependency-groups"]
-    groups.pop("proof", None)  # which no command installs
-    lines = (WORKSHOP.parent / "requirements.lock").read_text().splitlines()
-    pinned = dict(line.partition(" ;")[0].split("==") for line in lines if "==" in line[:60])
+def outdated(groups):
+    """Why requirements.lock does not fit these dependency groups, a reason per line; "" if it does.
 
-    for wanted in map(Requirement, chain.from_iterable(groups.values())):
-        assert pinned[wanted.name] in wanted.specifier, "make the lock again: see its first lines"
+    It does not if a pin is missing, or outside of a range: also a pin for what an extra brings.
+    """
+    lines = (WORKSHOP.parent / "requirements.lock").read_text().splitlines()
+    pins = {}  # a package may have several, for different versions of Python
+    for pin in map(Requirement, (line for line in lines if line[:1].isalnum())):
+        pins.setdefault(pin.name, []).append(next(iter(pin.specifier)).version)
+
+    reasons = []
+    for declared in map(Requirement, chain.from_iterable(groups.values())):
+        for needed in [declared, *needed_by_extras(declared)]:
+            pinned = pins.get(canonicalize_name(needed.name), [])
+            if not pinned or not all(map(needed.specifier.contains, pinned)):
+                wanted, there = f"{needed.name}{needed.specifier}", " ".join(pinned) or "nothing"
+                reasons.append(f"{declared} needs {wanted}, pinned: {there}")
+    if reasons:
+        reasons.append(f"make the lock again: {lines[1].removeprefix('#').strip()}")
+    return "\n".join(reasons)
+
+
+def needed_by_extras(declared):
+    """What the extras of a requirement need, according to its package if that is installed."""
+    with contextlib.suppress(PackageNotFoundError):
+        for needed in map(Requirement, requires(declared.name) or []):
+            if any(needed.marker.evaluate({"extra": e}) for e in declared.extras if needed.marker):
+                yield needed
+                yield from needed_by_extras(needed)
+
+
+def test_the_lock_has_what_every_group_asks_for():
+    project = (WORKSHOP.parent / "pyproject.toml").read_text()
+
+    assert outdated(tomllib.loads(project)["dependency-groups"]) == ""
+
+
+CHANGED = {
+    "a package is new": ("nowhere-to-be-found>=1", "nowhere-to-be-found>=1, pinned: nothing"),
+    "a lower bound is raised": ("flask>=99", "flask>=99, pinned: 3."),
+    "an upper bound is lowered": ("flask<3", "flask<3, pinned: 3."),
+    "one of several pins is excluded": ("sphinx>=9.1", "sphinx>=9.1, pinned: 9."),
+    "an extra is new": ("flask[async]>=3.1", "asgiref>=3.2, pinned: nothing"),
+}
+
+
+@pytest.mark.parametrize(("requirement", "reason"), CHANGED.values(), ids=CHANGED)
+def test_a_lock_that_was_not_made_for_a_range_is_to_be_made_again(requirement, reason):
+    found = outdated({"core": ["pytest>=9", requirement]})
+
+    assert reason in found
+    assert "pytest" not in found.partition("\n")[0]
+    assert "make the lock again: uv pip compile --universal " in found
 
 
 # --- What it says when it cannot go on ------------------------------------------------------------
