@@ -181,9 +181,11 @@ class Threads:
             with turn:
                 start(thread)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(threading.Thread, "start", start_in_turn)
+        threading.Thread.start = start_in_turn
+        try:
             yield
+        finally:
+            threading.Thread.start = start
 
 
 def frames(frame):
