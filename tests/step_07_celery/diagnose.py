@@ -40,15 +40,6 @@ def pickle_accepted(loaded):
     )
 
 
-def view_called():
-    return Broken(
-        "The check put a message into the broker that no request could have sent, and a view was "
-        "called for it.",
-        "Anyone who can write to the broker could have your views do what no request can.",
-        "What does the task do if its arguments are not the expected ones?",
-    )
-
-
 def failed_before_the_view(site, response):
     return Broken(
         "The check put a broken message into the broker, and no worker could do its task. The "
@@ -95,8 +86,9 @@ def made_twice(site, response, made):
             "What does a request need that only an earlier request creates?",
         )
     return Broken(
-        "Celery had to create the same task twice, as it may if the first two requests to a process "
-        f"arrive at the same time. The request then returned {response.status}.{site.last_words()}",
+        "Celery had to create the same task twice, as it may if the first two requests to a "
+        "process arrive at the same time. The request then returned "
+        f"{response.status}.{site.last_words()}",
         "Celery creates a task when it is first used, and is not prepared for two threads there.",
         "Call celery.finalize() below the last task. It creates all tasks before a request "
         "arrives.",
@@ -229,7 +221,7 @@ def never_noted():
 
 def ended_unfinished(response, sent_first):
     """sent_first: whether the task ended before its request noted it."""
-    if not sent_first:
+    if not sent_first or response.status_code != 202:
         return Broken(
             f"A task ended immediately. Its status URL returned {response.status}.",
             "The task is finished, so the client should get its result.",
@@ -404,16 +396,6 @@ def unreachable_not_told(site, what, response):
     )
 
 
-def lost_while_unreachable(what, response):
-    """what: "request" or "poll"."""
-    return Broken(
-        f"A task was finished. Redis was then unreachable for one {what}. After that, the task's "
-        f"status URL returned {response.status}.",
-        "No task may be forgotten because the store was unreachable.",
-        "What does your code do about the task when the store is unreachable?",
-    )
-
-
 # The log, and caches
 
 
@@ -425,8 +407,8 @@ def secret_in_the_log(log, secrets):
             "Celery logs the beginning of what a task returns. Many people read logs, and logs are "
             "kept for a long time.",
             "resultrepr_maxsize limits how many characters Celery logs: "
-            "@celery.task(resultrepr_maxsize=10). If the task returns the status first, the log shows "
-            "little else.",
+            "@celery.task(resultrepr_maxsize=10). If the task returns the status first, the log "
+            "shows little else.",
             "answer-in-the-log",
         )
     return Broken(

@@ -83,16 +83,15 @@ def test_a_busy_worker_leaves_the_rest(site):
         each == 1 or settings.get("worker_disable_prefetch"),
         f"worker_prefetch_multiplier is {each}. A worker that does two tasks at a time takes "
         f"{f'up to {2 * each}' if each else 'all'} messages at the same time.",
-        "While it works on two of them, the others wait, even if another worker is idle. If it is "
-        "killed, their tasks may be done late, or never.",
-        "This setting is the number of messages that a worker takes for each task that it does at "
-        "a time. One is enough.",
+        "While the worker does two tasks, the other messages wait, even if another worker is idle. "
+        "If the worker is killed, their tasks may be done late, or never.",
+        "Have a worker take one message for each task that it does at a time.",
         "takes-more-than-it-does",
     )
 
 
-# This check comes before the next one: an app that returns a 202 for every unknown task has not
-# overlooked FAILURE alone.
+# This comes before the next check: an app that returns a 202 for every unknown task fails both, and
+# this one says why.
 from tests.step_04_status.test_status import test_an_unknown_task_is_404  # noqa: E402, F401
 
 
@@ -107,14 +106,19 @@ def test_what_celery_gives_up_is_500(site):
     for message in broken(site.message().payload):
         site.put(message)
         response = site.get(f"{location.rpartition('/')[0]}/{message['headers']['id']}")
-        if len(work.calls) > 1 or site.clock.sleeps:
-            raise diagnose.view_called()
+        expect(
+            len(work.calls) == 1 and not site.clock.sleeps,
+            "The check put a message into the broker that no request could have sent, and a view "
+            "was called for it.",
+            "Anyone who can write to the broker could have your views do what no request can.",
+            "What does the task do if its arguments are not the expected ones?",
+        )
         if response.status_code not in (404, 500):
             raise diagnose.failed_before_the_view(site, response)
 
 
-# The earlier promises come after these checks, which say what Celery lacks to keep them. Step 4's
-# * may bring a diagnose of its own, so step 7's comes last.
+# The earlier promises come after the checks above, which say better what Celery needs to keep them.
+# The * may bring step 4's diagnose, so step 7's is imported last.
 from tests.step_04_status.test_status import *  # noqa: E402, F403
 from tests.step_06_limits.test_limits import (  # noqa: E402
     expect_retry_after,
@@ -368,8 +372,14 @@ def test_an_unreachable_broker_is_503(site, what):
     if response.status_code != 503:
         raise diagnose.unreachable_not_told(site, what, response)
     expect_retry_after(response, f"While Redis was unreachable, a {what} returned 503")
-    if (response := site.get(location)).status_code != 200:
-        raise diagnose.lost_while_unreachable(what, response)
+    response = site.get(location)
+    expect(
+        response.status_code == 200,
+        f"A task was finished. Redis was then unreachable for one {what}. After that, the task's "
+        f"status URL returned {response.status}.",
+        "No task may be forgotten because the store was unreachable.",
+        "What does your code do about the task when the store is unreachable?",
+    )
 
 
 SECRETS = "open sesame", "what the client wrote", "what the view returned"
