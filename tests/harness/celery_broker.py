@@ -1,12 +1,15 @@
-"""A broker and a result store for Celery inside this process, for a check to look into.
+"""A broker and a result store for Celery, inside this process, where a check can see them.
 
-A message that is sent starts a thread, which does with it what a worker does: it takes what JSON
-holds, and has Celery run the task. So the checks of the earlier steps see what they know, a task in
-a thread. Nothing is eager: what cannot go through JSON does not arrive.
+Each message that is sent starts a thread, which does with it what a worker does: it reads the
+message and has Celery run the task. So the checks of earlier steps see what they know, a task in a
+thread. Nothing is eager: whatever can't go through JSON does not reach the task.
 """
 
 import threading
 
+import billiard.common
+from billiard.einfo import ExceptionInfo
+from billiard.exceptions import WorkerLostError
 from celery.backends.base import KeyValueStoreBackend
 from celery.worker.request import Request
 from kombu.serialization import prepare_accept_content
@@ -23,28 +26,35 @@ TRANSPORT_ALIASES["checks"] = f"{__name__}:Transport"
 class Delivery:
     """A message, and what became of it.
 
-    headers: as they were sent; acknowledged: whether the broker may forget it; returned: how often
-    a worker gave it back; refused: the error with which a worker refused to begin.
+    payload: the message as a dict, headers included; acknowledged: whether the broker may forget
+    it; returned: how often a worker gave it back; refused: the error with which a worker refused
+    it before the task, or None.
     """
 
     def __init__(self, payload, channel):
-        self.payload, self.headers = payload, payload["headers"]
+        self.payload, self.channel = payload, channel
         self.acknowledged, self.returned, self.refused = False, 0, None
-        self._channel = channel
-        self.request = None
+        self._request = None
 
     def work(self, celery):
-        """Do what a worker of this Celery app does with it."""
+        """Do what a worker of this Celery app does with the message."""
         accept = prepare_accept_content(celery.conf.accept_content)
-        message = self._channel.Message(self.payload, channel=self._channel, accept=accept)
+        message = self.channel.Message(self.payload, channel=self.channel, accept=accept)
         try:
-            self.request = Request(
+            self._request = Request(
                 message, app=celery, on_ack=self._acknowledge, on_reject=self._reject
             )
         except Exception as error:
             self.refused = error
             return
-        self.request.execute()
+        self._request.execute()
+
+    def lose_process(self):
+        """Tell Celery, as a worker does, that the process which ran the task was killed."""
+        try:
+            raise WorkerLostError("Worker exited prematurely: signal 9 (SIGKILL).")
+        except WorkerLostError:
+            self._request.on_failure(ExceptionInfo())
 
     def _acknowledge(self, *_):
         self.acknowledged = True
@@ -54,33 +64,48 @@ class Delivery:
         self.acknowledged = not requeue
 
 
-class Broker:
-    """The one that the check's app talks to.
+def told_to_stop(patch):
+    """Do what a process of a worker's pool does on SIGTERM; patch: a MonkeyPatch."""
+    patch.setattr(billiard.common, "_should_have_exited", [True])
+    raise SystemExit(-241)
 
-    sent: every Delivery so far; held: no worker is there, and what is sent waits; down: neither
-    broker nor store can be reached; worker: the module that workers have imported, if it is not the
-    site's; before_noting: called when a request writes to the store.
+
+class Broker:
+    """The broker that the app talks to.
+
+    sent: every Delivery so far; has_workers: without workers, messages wait; down: neither broker
+    nor store can be reached; worker: the module that workers have imported, if it is not the
+    site's; before_noting: called when a request is about to write to the store.
     """
 
     now = None  # there is one at a time
 
-    def __init__(self):
-        self.sent, self.results = [], {}
-        self.held = self.down = False
-        self.site = self.worker = None
+    def __init__(self, site):
+        self.site, self.worker = site, None
+        self.sent, self.stored = [], {}
+        self.has_workers, self.down = True, False
         self.before_noting = lambda: None
         Broker.now = self
 
     def take(self, payload, channel):
+        """Accept a message; if there are workers, hand it to one."""
         self.expect_up()
         self.sent.append(Delivery(payload, channel))
-        if not self.held:
+        if self.has_workers:
             self.deliver(self.sent[-1])
 
+    def put(self, payload):
+        """Accept a message that no request has sent."""
+        self.take(payload, self.sent[0].channel)
+
     def deliver(self, delivery):
-        """Hand it to a worker, which begins at once."""
+        """Hand the message to a worker, which begins immediately."""
         celery = self.worker.celery if self.worker else self.site.named("celery")
         threading.Thread(target=delivery.work, args=[celery], daemon=True).start()
+
+    def results(self):
+        """Everything that the store holds, as it was written."""
+        return [value for value, _ in self.stored.values()]
 
     def expect_up(self):
         if self.down:
@@ -107,13 +132,13 @@ class Transport(virtual.Transport):
 
 
 class Store(KeyValueStoreBackend):
-    """Forgets as Redis does: so many seconds after a result was written, on the check's clock."""
+    """Like Redis, it forgets each value some seconds after it was written; by the check's clock."""
 
     supports_autoexpire = True
 
     def get(self, key):
         Broker.now.expect_up()
-        value, until = Broker.now.results.get(key, (None, 0))
+        value, until = Broker.now.stored.get(key, (None, 0))
         return value if until > Broker.now.site.clock.steady else None
 
     def mget(self, keys):
@@ -125,7 +150,7 @@ class Store(KeyValueStoreBackend):
         if broker.site.threads.in_request_thread():
             broker.before_noting()
         seconds = self.expires or float("inf")  # None: for ever
-        broker.results[key] = value, broker.site.clock.steady + seconds
+        broker.stored[key] = value, broker.site.clock.steady + seconds
 
     def delete(self, key):
-        Broker.now.results.pop(key, None)
+        Broker.now.stored.pop(key, None)

@@ -1,0 +1,440 @@
+"""What a broken promise of step 7 says: facts in, a Broken out."""
+
+import re
+
+from tests.harness.expect import Broken
+from tests.harness.leaks import leaked
+from tests.harness.load import described, described_value
+
+# Messages and workers
+
+
+def sent_as(kind):
+    return Broken(
+        f"The message was sent as {kind}.",
+        "The message must be JSON. A worker that loads pickles runs whatever code is in them, so "
+        "anyone who can write to the broker could run code on your workers.",
+        "Leave task_serializer and result_serializer as they are: JSON.",
+        "pickle-is-sent",
+    )
+
+
+def stored(value):
+    return Broken(
+        f"The result store holds {described_value(value)}.",
+        "That is not JSON. A web process that loads pickles runs whatever code is in them, so "
+        "anyone who can write to the store could run code there.",
+        "Leave result_serializer as it is: JSON.",
+        "pickle-is-stored",
+    )
+
+
+def pickle_accepted(loaded):
+    """loaded: whether the worker has loaded the pickle."""
+    what = "A worker loaded it, so the code in it ran." if loaded else "No worker refused it."
+    return Broken(
+        f"The check put a pickle into the broker. {what}",
+        "If a worker accepts pickles, anyone who can write to the broker can run code on it.",
+        'accept_content lists what workers accept. Leave it at ["json"].',
+        "pickle-is-accepted",
+    )
+
+
+def failed_before_the_view(site, response):
+    return Broken(
+        "The check put a broken message into the broker, and no worker could do its task. The "
+        f"task's status URL returned {response.status}.{site.last_words()}",
+        "The task will never have a result, and its client needs to know that.",
+        "When a task fails, Celery reports FAILURE, and stores the exception as its result.",
+        "failure-is-running" if response.status_code == 202 else None,
+    )
+
+
+def not_reached_in_worker(site, delivery):
+    return Broken(
+        "A worker that had imported the same file got the message, but the task never reached "
+        f"time.sleep().{why(site, delivery)}",
+        "A worker is another process. All it knows about the request is in the message.",
+        "Anything that the task needs from the request has to be among the message's arguments.",
+        "kept-in-the-web-process",
+    )
+
+
+def other_result_from_worker(site, response):
+    return Broken(
+        "Another process did the work of POST /hello. In the end, the status URL returned "
+        f"{response.status} with {described_value(response.get_data(as_text=True))}."
+        f"{site.last_words()}",
+        "A worker is another process. All it knows about the request is in the message.",
+        "Anything that the task needs from the request has to be among the message's arguments.",
+    )
+
+
+def why(site, delivery):
+    """A sentence with what went wrong in the worker, to put after another."""
+    if delivery.refused:
+        return f" The worker refused the message: {described(delivery.refused)}."
+    return re.sub("[0-9a-f]{32}", "…", site.last_words())
+
+
+def made_twice(site, response, made):
+    """made: whether Celery created the task twice, as two first requests may have it do."""
+    if not made:
+        return Broken(
+            f"The first request to a new process returned {response.status}.{site.last_words()}",
+            "A process has to accept its first request, like any other.",
+            "What does a request need that only an earlier request creates?",
+        )
+    return Broken(
+        "Celery had to create the same task twice, as it may if the first two requests to a "
+        "process arrive at the same time. The request then returned "
+        f"{response.status}.{site.last_words()}",
+        "Celery creates a task when it is first used, and is not prepared for two threads there.",
+        "Call celery.finalize() below the last task. It creates all tasks before a request "
+        "arrives.",
+        "made-at-first-use" if response.status_code == 500 else None,
+    )
+
+
+def one_view_for_two(site, results):
+    saw = " and ".join(f"GET /{name} got {value!r}" for name, value in results.items())
+    first, second = results.values()
+    if first == second and first in list(results):
+        return Broken(
+            f"In the end, {saw}.",
+            "A worker finds a view by its name. Both views are functions named get, so a "
+            "worker finds only one of them under that name.",
+            "The __name__ of CatchAll's view is get, but its __qualname__ is CatchAll.get.",
+            "one-name-for-two",
+        )
+    return Broken(
+        f"In the end, {saw}.{site.last_words()}",
+        "Each of the two resources returns its own name, and has to do so in a worker as well.",
+        "How does the worker find the view?",
+    )
+
+
+def not_sent_with_g(site, response, value):
+    return Broken(
+        f"A before_request function put a lock, a list that contains itself, and {value} on g. "
+        f"The request returned {response.status}.{site.last_words()}",
+        "Hooks put all kinds of values on g, such as database connections.",
+        "Send the values that JSON can hold, and leave out the others.",
+        "not-json-is-500" if response.status_code == 500 else None,
+    )
+
+
+def not_read_with_g(site, delivery, value):
+    return Broken(
+        f"A before_request function put a lock, a list that contains itself, and {value} on g. "
+        f"The request was accepted, but no view was called.{why(site, delivery)}",
+        "The client has a 202, but no worker does the work.",
+        "kombu.utils.json is the module that Celery writes and reads messages with. Use it to "
+        "find out which values come back unchanged.",
+        "plain-json-is-asked" if delivery.refused else None,
+    )
+
+
+def other_values_on_g(user, roles, has_lock, has_loop):
+    saw = f"In the task, g.user was {described_value(user)}, and g.roles {described_value(roles)}."
+    others = [name for name, there in (("g.lock", has_lock), ("g.loop", has_loop)) if there]
+    if others:
+        saw += f" {' and '.join(others)} {'were' if len(others) > 1 else 'was'} there, too."
+    return Broken(
+        saw,
+        "In the request, g.user was 'ada', and g.roles {'editor': [None, 2.5]}. JSON can hold both "
+        "of them. A lock and a list that contains itself belong to the process they are in.",
+        "Which values come back from JSON unchanged?",
+    )
+
+
+# The status URL
+
+
+NOTE = (
+    "Celery reports PENDING for a task that was accepted, and also for one that it has never heard "
+    "of."
+)
+
+
+def unfinished_without_202(response, story, noted=True):
+    """The Broken for a task that is not over and whose status URL did not return a 202.
+
+    story: how far the task is; noted: whether the status URL has returned a 202 before.
+    """
+    saw = f"{story} Its status URL returned {response.status}."
+    if response.status_code == 404 and not noted:
+        return Broken(
+            saw,
+            NOTE,
+            "Before you send the task, note in the result store that it exists. Use a state with "
+            "a name of your own.",
+            "pending-is-404",
+        )
+    return Broken(
+        saw,
+        "The task is neither finished nor unknown, whatever Celery calls its state. So its client "
+        "should get a 202, and keep polling.",
+        "For which of Celery's states does your status resource return a 202?",
+    )
+
+
+def forgotten_unfinished(response, story):
+    """The same, hours after the status URL has returned a 202."""
+    if response.status_code != 404:
+        return unfinished_without_202(response, story)
+    return Broken(
+        f"{story} Its status URL returned {response.status}.",
+        "The task is not over, but the note that it was accepted is gone.",
+        "result_expires counts from the time of writing, and each Celery app has only one. With "
+        "two apps, you have two.",
+        "note-expires",
+    )
+
+
+def unknown_elsewhere(running, done):
+    """running, done: two responses each, of another process and of the one that got the request."""
+    saw = (
+        "After a task was accepted, another web process started. It returned "
+        f"{running[0].status} for the status URL while the task was running, and {done[0].status} "
+        "when the task was done."
+    )
+    means = "Servers run several processes, and restart them. A client may reach any of them."
+    if any(there.status_code == 404 != here.status_code for there, here in (running, done)):
+        return Broken(
+            saw,
+            means,
+            "No other process can see what one process keeps in a dict. Look the task up in the "
+            "result store.",
+            "remembered-in-one-process",
+        )
+    return Broken(saw, means, "What does the result store hold about the task at that time?")
+
+
+def never_noted():
+    return Broken(
+        "A request was accepted without writing anything to the result store.",
+        NOTE,
+        "Before you send the task, note in the result store that it exists.",
+    )
+
+
+def ended_unfinished(response, sent_first):
+    """sent_first: whether the task ended before its request noted it."""
+    if not sent_first or response.status_code != 202:
+        return Broken(
+            f"A task ended immediately. Its status URL returned {response.status}.",
+            "The task is finished, so the client should get its result.",
+            "What does the worker write to the result store, and does anything overwrite it?",
+        )
+    return Broken(
+        "A task ended before its request noted that it was accepted. From then on, its status URL "
+        f"returned {response.status}.",
+        "The note overwrote the result.",
+        "Write the note first, then send the message.",
+        "noted-after-sending",
+    )
+
+
+def not_forgotten(response):
+    saw = (
+        f"A task ended five minutes and one second ago. Its status URL returned {response.status}."
+    )
+    if response.status_code == 200:
+        return Broken(
+            saw,
+            "Each result takes up memory in Redis. By default, Celery keeps it for a day.",
+            "result_expires is the number of seconds for which Celery keeps a result.",
+            "kept-for-a-day",
+        )
+    return Broken(
+        saw,
+        "Results are kept for five minutes. After that, a 404 tells the client not to poll again.",
+        "What does your status resource return if the result store knows nothing about a task?",
+    )
+
+
+def forgotten_early(response, seconds):
+    """seconds: how long after the task's end and after a first poll."""
+    ended = "ended less than five minutes ago" if seconds else "has just ended"
+    return Broken(
+        f"A task {ended}, and has been polled before. The next poll returned {response.status}.",
+        "Responses get lost in the network, and people reload pages.",
+        "Does a poll remove the result? What is result_expires?",
+        None if seconds or response.status_code != 404 else "gone-once-read",
+    )
+
+
+def aged_while_running(response):
+    return Broken(
+        "A task ran for three hours, and ended less than five minutes ago. Its status URL returned "
+        f"{response.status}.",
+        "Its client has five minutes to fetch the result, however long the task took.",
+        "Does the result replace the note, and is it kept for five minutes from then on?",
+    )
+
+
+# The message's end
+
+
+def acknowledged_early():
+    return Broken(
+        "While the task was running, its message was already acknowledged.",
+        "The broker has forgotten the message. If the worker is killed now, the task is lost.",
+        "With task_acks_late, a worker acknowledges a message only when its task is done.",
+        "acknowledged-at-the-start",
+    )
+
+
+def never_acknowledged(site):
+    return Broken(
+        "The task is done, but its message was not acknowledged.",
+        "The broker will deliver the message again, and a worker will do the task again.",
+        "Does the task raise an exception at its end?" + site.last_words(),
+    )
+
+
+def lost_with_its_process():
+    return Broken(
+        "The check told Celery that the process running the task had been killed, but Celery did "
+        "not return the message to the broker.",
+        "Celery counts the task as failed, so no other process does it.",
+        "With task_reject_on_worker_lost, Celery returns the message, and another process does the "
+        "task.",
+        "lost-with-its-worker",
+    )
+
+
+def over_though_returned(response):
+    return Broken(
+        "The process running the task was lost, and the message went back to the broker. After "
+        f"that, the task's status URL returned {response.status}.",
+        "The task is not over: another process is going to do it.",
+        "What is in the result store after Celery has lost a process?",
+    )
+
+
+def stopped_worker_finished(response, acknowledged):
+    saw = (
+        "A worker was told to stop (SIGTERM) in the middle of a task. After that, the task's "
+        f"status URL returned {response.status}, and the message was "
+        f"{'' if acknowledged else 'not '}acknowledged."
+    )
+    look = (
+        "billiard.common.terminate_handler_fired() tells you whether the worker was told to stop. "
+        "If so, raise the exception again."
+    )
+    if response.status_code == 500:
+        return Broken(
+            saw,
+            "To stop a process, Celery raises SystemExit in it. Here, that was taken for the "
+            "view's own error, so the task counts as finished, and nobody does it.",
+            look,
+            "taken-for-the-views-own",
+        )
+    return Broken(
+        saw,
+        "The task is not done. Its message has to stay, so that another worker does the task.",
+        look,
+    )
+
+
+# The body's length
+
+
+def no_maximum(most):
+    return Broken(
+        f'app.config["MAX_CONTENT_LENGTH"] is {described_value(most)}.',
+        "On its way, a message is in memory several times: in the web process, in Redis, and in "
+        "the worker. So its length needs a limit.",
+        'Flask refuses longer bodies if you set this limit: app.config["MAX_CONTENT_LENGTH"] = …',
+        "any-length",
+    )
+
+
+def too_long_not_refused(response, sent):
+    """sent: how many messages the request has sent."""
+    return Broken(
+        "MAX_CONTENT_LENGTH was 1000. A request with a body of 1001 bytes returned "
+        f"{response.status}, and sent {sent} message{'' if sent == 1 else 's'}.",
+        "The client should get 413 Content Too Large, and nothing should go to the broker.",
+        "request.get_data() checks the length, and raises the exception for a 413.",
+    )
+
+
+def too_long_in_worker():
+    return Broken(
+        "MAX_CONTENT_LENGTH was 1000. A worker got a message with a body of 1001 bytes, and called "
+        "the view.",
+        "Anyone who can write to the broker could fill your workers' memory.",
+        "Compare len(body) with MAX_CONTENT_LENGTH in the worker, too, before you call the view.",
+        "worker-takes-any-length",
+    )
+
+
+def longest_refused_in_worker(site):
+    return Broken(
+        "MAX_CONTENT_LENGTH was 1001. A worker got a message with a body of 1001 bytes, and did "
+        f"not call the view.{site.last_words()}",
+        "A web process accepts a body of that length. Its client has a 202, but no worker does the "
+        "work.",
+        "Refuse a body that is longer than MAX_CONTENT_LENGTH, and no other.",
+    )
+
+
+# An unreachable broker
+
+
+def unreachable_not_told(site, what, response):
+    """what: "request" or "poll"."""
+    return Broken(
+        f"While Redis was unreachable, a {what} returned {response.status}.{site.last_words()}",
+        f"Nothing is wrong with the {what}. A 503 tells the client to try again later.",
+        "If Redis is unreachable, you get a redis.exceptions.RedisError or a "
+        "kombu.exceptions.OperationalError.",
+        "unreachable-is-500" if response.status_code == 500 else None,
+    )
+
+
+# The log, and caches
+
+
+def secret_in_the_log(log, secrets):
+    returned = [line for line in log.splitlines() if "succeeded in" in line]
+    if found := leaked(secrets, "\n".join(returned)):
+        return Broken(
+            f"The worker's log contains {found[0]!r}.",
+            "Celery logs the beginning of what a task returns. Many people read logs, and logs are "
+            "kept for a long time.",
+            "resultrepr_maxsize limits how many characters Celery logs: "
+            "@celery.task(resultrepr_maxsize=10). If the task returns the status first, the log "
+            "shows little else.",
+            "answer-in-the-log",
+        )
+    return Broken(
+        f"The log contains {secrets[0]!r}.",
+        "Many people read logs, and logs are kept for a long time.",
+        "Does your code print or log what it was given? What a task prints goes to the log, too.",
+    )
+
+
+def secret_for_monitors(secret):
+    return Broken(
+        f"The message's headers contain {secret!r}.",
+        "Celery puts the arguments there a second time, as text, for logs and monitors.",
+        'To put another text there, pass argsrepr="…" to apply_async(), and kwargsrepr="…" if the '
+        "message has keyword arguments.",
+        "arguments-in-the-headers",
+    )
+
+
+def may_be_cached(responses, lacking):
+    """responses: all of them, by what was asked; lacking: those without no-store."""
+    return Broken(
+        f"The response to {lacking[0]} had no Cache-Control: no-store.",
+        "A cache between server and client may keep this response, and send it when it is no "
+        "longer true.",
+        "Flask passes every response to a function decorated with @app.after_request. Set the "
+        "header there.",
+        "no-store-forgotten" if len(lacking) == len(responses) else None,
+    )
