@@ -17,7 +17,6 @@ import signal
 if __name__ == "__main__":  # until it serves: a KeyboardInterrupt in an import may get lost
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-import concurrent.futures.thread
 import os
 import select
 import socket
@@ -30,6 +29,8 @@ from http import HTTPStatus
 
 import flask.cli
 from werkzeug.serving import WSGIRequestHandler, run_simple
+
+from tests.harness import thread_starts
 
 TICK = 1.0  # seconds: so often a line shows that time passes
 CURL = "curl.exe" if sys.platform == "win32" else "curl"
@@ -87,18 +88,18 @@ class Timeline:
 def observe(timeline):
     """Tell the timeline of every request, and of every task that a request starts."""
     run_wsgi, send_response = WSGIRequestHandler.run_wsgi, WSGIRequestHandler.send_response
-    send_header, start = WSGIRequestHandler.send_header, threading.Thread.start
-    work_item = concurrent.futures.thread._WorkItem
-    serving = threading.local()
+    send_header = WSGIRequestHandler.send_header
+    serving = set()  # the threads that serve a request
 
     def observed_request(handler):
-        serving.now, handler.answered, handler.location = True, "no answer", ""
+        serving.add(threading.current_thread())
+        handler.answered, handler.location = "no answer", ""
         timeline.begin(handler, f"{handler.command} {handler.path}")
         try:
             run_wsgi(handler)
         finally:
             timeline.end(handler, f"{handler.answered}{handler.location}")
-            serving.now = False
+            serving.discard(threading.current_thread())
 
     def noted_response(handler, code, message=None):
         reaches = "" if still_there(handler.connection) else ", but the client has gone"
@@ -129,24 +130,21 @@ def observe(timeline):
 
         return observed_task
 
-    def observed_start(thread):
-        pooled = thread._target is concurrent.futures.thread._worker
-        if getattr(serving, "now", False) and not pooled:
+    def starting(thread, starter):
+        if starter in serving and not thread_starts.is_pooled(thread):
             name = getattr(thread._target, "__name__", thread.name)
             thread.run = task(thread.run, name)
-        start(thread)
 
-    def observed_work(item, future, function, args, kwargs):
-        if getattr(serving, "now", False):
-            function = task(function, getattr(function, "__name__", "task"))
-        plain_work(item, future, function, args, kwargs)
+    def submitting(pool, function):
+        if threading.current_thread() not in serving:
+            return function
+        return task(function, getattr(function, "__name__", "task"))
 
-    plain_work, work_item.__init__ = work_item.__init__, observed_work
+    thread_starts.observe(starting, submitting=submitting)
     WSGIRequestHandler.run_wsgi = observed_request
     WSGIRequestHandler.send_response = noted_response
     WSGIRequestHandler.send_header = noted_header
     WSGIRequestHandler.log_request = lambda *_: None  # the timeline has a line for each request
-    threading.Thread.start = observed_start
     threading.Thread(target=timeline.tick, daemon=True).start()
 
 
