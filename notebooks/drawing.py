@@ -1,4 +1,4 @@
-"""Draw what a Watch has recorded: a row for each client and thread, from left to right in time."""
+"""Draw recordings: one row for each client and thread, with time running from left to right."""
 
 import html
 import math
@@ -12,11 +12,11 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-# The two worlds, from the palette of Okabe and Ito, which colour-blind people can tell apart. Both
-# have a contrast of 3 or more on white and on near-black. Slides and lessons use the same two.
+# The two colors come from the palette of Okabe and Ito, which color-blind people can tell apart.
+# Both have a contrast of 3 or more on white and on near-black. The slides use the same two.
 REQUEST = "#0072B2"  # clients, and the threads that serve their requests
-TASK = "#D55E00"  # tasks, their threads, and what is kept of them
-ROWS = {  # whose rows there are, from top to bottom: title and colour
+TASK = "#D55E00"  # tasks, their threads, and their records
+ROWS = {  # the rows from top to bottom: title and color
     "client": ("client", REQUEST),
     "request": ("request thread", REQUEST),
     "task": ("task thread", TASK),
@@ -24,13 +24,13 @@ ROWS = {  # whose rows there are, from top to bottom: title and colour
     "process": ("process", REQUEST),
     "worker": ("worker", TASK),
 }
-INK = "#010203"  # stands for the colour of the text around the picture
+INK = "#010203"  # is replaced by the color of the text around the picture
 STYLE = {
     "font.size": 17,
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
     "font.monospace": ["DejaVu Sans Mono", "Consolas", "monospace"],
     "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": None,  # ids differ from picture to picture, for several are on one page
+    "svg.hashsalt": None,  # random ids, because one page can have several pictures
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
@@ -40,11 +40,11 @@ STYLE = {
 
 
 HATCHED = re.compile(r'<path d="([^"]*)"([^>]*)style="fill: url\(#h\w+\)(; stroke: [^;"]+)[^"]*"/>')
-APART = 9.5  # how far the lines of a hatch are from each other, along the edge
+APART = 9.5  # the distance between the lines of a hatch, measured along the edge
 
 
 class Picture:
-    """A drawing: its name, an SVG, and the words for whoever cannot see it."""
+    """A drawing: its name, its SVG and its alternative text."""
 
     def __init__(self, figure, name, alt):
         with rc_context(STYLE):
@@ -61,16 +61,16 @@ class Picture:
         self.svg = drawn.replace(INK, "currentColor").replace("<svg", label, 1)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        """Show it in a notebook, in the colour of the text around it, be that light or dark."""
+        """Show the picture in a notebook, in the color of the text around it."""
         shown = self.svg.replace("<svg", '<svg style="max-width: 100%; height: auto"', 1)
-        told = {"name": self.name, "alt": self.alt, "svg": self.svg}
-        return {"text/html": shown, "text/plain": self.alt}, {"picture": told}
+        picture = {"name": self.name, "alt": self.alt, "svg": self.svg}
+        return {"text/html": shown, "text/plain": self.alt}, {"picture": picture}
 
 
 def by_lines(hatched):
-    """Replace a rectangle with a hatch by its outline and lines.
+    """Return a hatched rectangle as an outline and separate lines.
 
-    Matplotlib makes an SVG pattern of a hatch, and Chromium a large image of that in each PDF.
+    Matplotlib draws a hatch as an SVG pattern, which Chromium turns into a large image in a PDF.
     """
     outline, attributes, stroke = hatched.groups()
     numbers = [float(number) for number in re.findall(r"-?[\d.]+", outline)]
@@ -85,21 +85,22 @@ def by_lines(hatched):
     )
 
 
-def draw(watch, name, alt, unit=None, until=None, rows=None, to_scale=True):
-    """Draw the record of a Watch as a Picture.
+def draw(recording, name, alt, unit=None, until=None, rows=None, to_scale=True):
+    """Return a Picture of a recording.
 
-    unit: so many seconds are 1 on the axis of time
-    until: how far the axis goes, in these units; if not given, to the last end
-    rows: whose rows to draw, if not everybody's, and what to call them
-    to_scale: if not, the picture shows what came after what, and not how long it took
+    unit: how many seconds are 1 on the time axis
+    until: the end of the axis, in these units; by default, a little after the last span
+    rows: the rows to draw, with their titles; by default, all
+    to_scale: if false, the picture shows only the order of events, not how long they took
     """
-    watch = watch if to_scale else in_order(watch, rows)
-    # Not "title": Python 3.12.1 would mix it up with the function title() below.
+    recording = recording if to_scale else in_order(recording, rows)
+    # Not "title": Python 3.12.1 would confuse it with the function title() below.
     titles = rows or {who: text for who, (text, _) in ROWS.items()}
-    spans = [span for span in watch.spans if row_of(span, watch)[0] in titles]
+    spans = [span for span in recording.spans if row_of(span, recording)[0] in titles]
     start = min(span.begin for span in spans)
     rows = sorted(
-        {row_of(span, watch) for span in spans}, key=lambda row: (list(ROWS).index(row[0]), row[1])
+        {row_of(span, recording) for span in spans},
+        key=lambda row: (list(ROWS).index(row[0]), row[1]),
     )
     with rc_context(STYLE):
         figure = Figure(figsize=(12, 1.5 + min(0.5 * len(rows), 5.25)), layout="constrained")
@@ -108,73 +109,77 @@ def draw(watch, name, alt, unit=None, until=None, rows=None, to_scale=True):
         axes.set_yticks(range(len(rows)), [title(row, rows, titles) for row in rows])
         axes.tick_params(axis="y", length=0)
         for span in spans:
-            row = row_of(span, watch)
-            if row[1] != span.number:  # one thread for several clients: whom does it serve?
+            row = row_of(span, recording)
+            if row[1] != span.number:  # one thread for several clients: name the client
                 span.label = f"{span.number}"
             bar(axes, span, start, rows.index(row), ROWS[row[0]][1])
         if unit:
             until = until or 1.02 * (max(span.end for span in spans) - start) / unit
             axes.set_xlim(0, until * unit)
             axes.set_xticks([unit * n for n in range(int(until) + 1)], range(int(until) + 1))
-            axes.set_xlabel("time, in lengths of the work")
+            axes.set_xlabel("time (1 = as long as the work takes)")
         else:
-            axes.set_xlim(0, room_for_notes(spans, start))
+            axes.set_xlim(0, end_of_axis(spans, start))
             axes.set_xticks([])
             axes.set_xlabel("time →" if to_scale else "time, not to scale →", loc="right")
-        for when, what in watch.marks:
+        for when, text in recording.marks:
             axes.axvline(when - start, color=INK, linestyle=":", linewidth=2.5)
             where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-            axes.annotate(what, (when - start, 1), xytext=(0, 4), ha="center", **where)
-        works = Patch(facecolor=INK, edgecolor=INK, label="works")
-        waits = Patch(facecolor="none", edgecolor=INK, hatch="////", label="waits")
-        figure.legend(handles=[works, waits], loc="outside upper right", ncols=2)
+            axes.annotate(text, (when - start, 1), xytext=(0, 4), ha="center", **where)
+        working = Patch(facecolor=INK, edgecolor=INK, label="working")
+        waiting = Patch(facecolor="none", edgecolor=INK, hatch="////", label="waiting")
+        figure.legend(handles=[working, waiting], loc="outside upper right", ncols=2)
     return Picture(figure, name, alt)
 
 
-def in_order(watch, rows):
-    """The same record, with as much time between any two events that follow each other.
+def in_order(recording, rows):
+    """Return the same recording with equal gaps between its events.
 
-    After an answer there is more, for what is written there.
+    After a response the gap is wider, so that its note fits.
     """
-    spans = [span for span in watch.spans if row_of(span, watch)[0] in rows]
-    rooms = dict.fromkeys([span.begin for span in spans] + [span.end for span in spans], 1)
-    rooms |= {span.end: 1 + len(span.note) / 3 for span in spans if span.who == "client"}
-    times = sorted(rooms)
-    places = dict(zip(times, accumulate(map(rooms.get, times), initial=0), strict=False))
-    spans = [replace(span, begin=places[span.begin], end=places[span.end]) for span in spans]
-    return SimpleNamespace(spans=spans, marks=[], threaded=watch.threaded)
+    spans = [span for span in recording.spans if row_of(span, recording)[0] in rows]
+    gaps = dict.fromkeys([span.begin for span in spans] + [span.end for span in spans], 1)
+    gaps |= {span.end: 1 + len(span.note) / 3 for span in spans if span.who == "client"}
+    times = sorted(gaps)
+    moved = dict(zip(times, accumulate(map(gaps.get, times), initial=0), strict=False))
+    spans = [replace(span, begin=moved[span.begin], end=moved[span.end]) for span in spans]
+    return SimpleNamespace(spans=spans, marks=[], threaded=recording.threaded)
 
 
-def row_of(span, watch):
-    """A client has one row, however often it asks; so has the only thread of a server.
+def row_of(span, recording):
+    """Return the row of a span: whose row it is, and its number.
 
-    A task waits for its turn in the row in which it will work.
+    A client has one row for all its requests. So does the request thread of a server that has only
+    one. While a task waits for its turn, it is in the row in which it will run.
     """
     if span.who == "queue":
         return "task", span.number
-    return span.who, 0 if span.who == "request" and not watch.threaded else span.number
+    return span.who, 0 if span.who == "request" and not recording.threaded else span.number
 
 
 def title(row, rows, titles):
     who, number = row
-    alone = sum(other == who for other, _ in rows) == 1
-    return titles[who] + ("" if alone else f" {number}")
+    only_one = sum(other == who for other, _ in rows) == 1
+    return titles[who] + ("" if only_one else f" {number}")
 
 
-def bar(axes, span, start, row, colour):
-    """Work is a full bar. Waiting is a low one, and hatched: colour alone tells nobody apart."""
+def bar(axes, span, start, row, color):
+    """Draw work as a solid bar, and waiting as a lower one with hatching: color is not enough.
+
+    The span's label goes on the bar, and its note after it.
+    """
     height = 0.34 if span.waits else 0.64
     axes.broken_barh(
         [(span.begin - start, span.end - span.begin)],
         (row - height / 2, height),
-        facecolor="none" if span.waits else colour,
-        edgecolor=colour,
+        facecolor="none" if span.waits else color,
+        edgecolor=color,
         hatch="////" if span.waits else None,
         linewidth=1.5,
     )
     middle = (span.begin + span.end) / 2 - start, row
-    on_it = "white" if colour == REQUEST else "black"  # what can be read there
-    axes.annotate(span.label, middle, color=on_it, ha="center", va="center")
+    readable = "white" if color == REQUEST else "black"
+    axes.annotate(span.label, middle, color=readable, ha="center", va="center")
     axes.annotate(
         span.note,
         (span.end - start, row),
@@ -185,16 +190,19 @@ def bar(axes, span, start, row, colour):
     )
 
 
-def crowd(watches, name, alt):
-    """Draw how many tasks are at work at a time, for each label and its Watch."""
+def crowd(recordings, name, alt):
+    """Return a Picture of how many tasks run at the same time.
+
+    recordings: for each curve, its label and its recording
+    """
     with rc_context(STYLE):
         figure = Figure(figsize=(12, 5.2), layout="constrained")
         axes = figure.add_subplot()
-        for (label, watch), dashes in zip(watches, ["--", "-"], strict=False):
-            start = min(span.begin for span in watch.spans)
+        for (label, recording), dashes in zip(recordings, ["--", "-"], strict=False):
+            start = min(span.begin for span in recording.spans)
             changes = [(start, 0)]
-            changes += [(span.begin, 1) for span in watch.work]
-            changes += [(span.end, -1) for span in watch.work]
+            changes += [(span.begin, 1) for span in recording.work]
+            changes += [(span.end, -1) for span in recording.work]
             times, steps = zip(*sorted(changes), strict=True)
             axes.plot(
                 [when - start for when in times],
@@ -205,7 +213,7 @@ def crowd(watches, name, alt):
                 linewidth=3.5,
                 drawstyle="steps-post",
             )
-        axes.set_ylabel("tasks at work")
+        axes.set_ylabel("running tasks")
         axes.set_ylim(bottom=0)
         axes.set_xlim(left=0)
         axes.set_xticks([])
@@ -215,9 +223,9 @@ def crowd(watches, name, alt):
 
 
 def responses(series, name, alt):
-    """Draw the answers to questions that reached one process or another, one after the other.
+    """Return a Picture of polls that reached different processes, one after another.
 
-    series: for each label, its answers: (number of the process, status)
+    series: for each label, its responses: (number of the process, status code)
     """
     rows = sorted({(label, process) for label, given in series for process, _ in given})
     with rc_context(STYLE):
@@ -227,43 +235,43 @@ def responses(series, name, alt):
         axes.set_yticks(range(len(rows)), [f"{label}, process {number}" for label, number in rows])
         axes.tick_params(axis="y", length=0)
         for label, given in series:
-            for place, (process, status) in enumerate(given):
+            for n, (process, status) in enumerate(given):
                 knows, row = status != 404, rows.index((label, process))
                 axes.broken_barh(
-                    [(place + 0.05, 0.9)],
+                    [(n + 0.05, 0.9)],
                     (row - 0.32, 0.64),
                     facecolor=REQUEST if knows else "none",
                     edgecolor=REQUEST,
                     linewidth=1.5,
                 )
                 how = {"color": "white" if knows else INK, "weight": "normal" if knows else "bold"}
-                axes.text(place + 0.5, row, status, size=15, ha="center", va="center", **how)
+                axes.text(n + 0.5, row, status, size=15, ha="center", va="center", **how)
         axes.set_xlim(0, max(len(given) for _, given in series))
         axes.set_xticks([])
-        axes.set_xlabel("one question after the other →", loc="right")
+        axes.set_xlabel("one poll after another →", loc="right")
     return Picture(figure, name, alt)
 
 
 def written(lines, name, alt):
-    """Show lines of text, as they are, each with a word about it, in a Picture."""
+    """Return a Picture of lines of text, each with a comment beside it."""
     with rc_context(STYLE):
         figure = Figure(figsize=(12, 0.4 + 0.4 * len(lines)))
-        for n, (line, word) in enumerate(lines):
+        for n, (line, comment) in enumerate(lines):
             down = 1 - (0.2 + 0.4 * (n + 0.5)) / figure.get_figheight()
             how = {"va": "center", "parse_math": False}
-            line = line.replace(" ", "\N{NO-BREAK SPACE}")  # or a browser would drop some
+            line = line.replace(" ", "\N{NO-BREAK SPACE}")  # or a browser would collapse them
             figure.text(0.02, down, line, family="monospace", size=18, **how)
-            figure.text(0.67, down, word, size=17, weight="bold", **how)
+            figure.text(0.67, down, comment, size=17, weight="bold", **how)
     return Picture(figure, name, alt)
 
 
-def room_for_notes(spans, start):
-    """Where the axis of time has to end, so that every note has its place: in seconds."""
+def end_of_axis(spans, start):
+    """Return the length of the time axis, in seconds, that leaves enough space for every note."""
     return max((span.end - start) / (0.97 - 0.0175 * len(span.note)) for span in spans)
 
 
 def growth(series, name, alt):
-    """Draw how many tasks are remembered as time passes, and how much memory that takes.
+    """Return a Picture of how many tasks the app remembers over time, and of its memory.
 
     series: for each curve, its label and its samples: (seconds, number of tasks, bytes)
     """

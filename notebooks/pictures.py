@@ -1,23 +1,23 @@
-"""Make the pictures of slides and lessons: run the notebooks, and keep what they draw.
+"""Make the pictures for the slides: run the notebooks, and save what they draw.
 
     .venv/bin/python notebooks/pictures.py
 
-This writes slides/pictures/NAME.svg, and alt.json beside them: each picture's alternative text.
+This writes slides/pictures/NAME.svg for each picture, and the alternative texts to alt.json.
 """
 
 import json
 import sys
 from pathlib import Path
 
-# nbformat imports jsonschema, and that imports this if it can: grammars that take four seconds to
-# compile, to check a kind of text that no notebook has.
+# nbformat imports jsonschema, which imports this package if it is there. The package then spends
+# four seconds compiling grammars for a kind of text that no notebook contains.
 sys.modules.setdefault("rfc3987_syntax", None)
 import nbformat  # noqa: E402
 from nbclient import NotebookClient  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE.parent / "slides" / "pictures"
-# In a file of its own, a picture brings its paper along, for a light page or for a dark one.
+# A picture in a separate file has its own background, for light pages and for dark ones.
 PAPER = """<style>
 .picture { color: #1f2328; background: #ffffff }
 @media (prefers-color-scheme: dark) { .picture { color: #e8e8e8; background: #161616 } }
@@ -25,14 +25,14 @@ PAPER = """<style>
 
 
 def notebooks():
-    """The notebooks of the steps, in order."""
+    """Return the paths of the steps' notebooks, in order."""
     return sorted(HERE.glob("[0-9]*.ipynb"))
 
 
 def run(notebook, kernel=None):
-    """Run a notebook, an nbformat node, from top to bottom.
+    """Run a notebook, given as an nbformat node, from top to bottom; return it with its outputs.
 
-    kernel: the manager of a kernel to run it in; without it, the notebook has one of its own
+    kernel: the manager of the kernel to run it in; by default, a new kernel
     """
     client = NotebookClient(
         notebook,
@@ -50,7 +50,7 @@ def run(notebook, kernel=None):
 
 
 def drawn(notebook):
-    """The pictures in a notebook that was run: {name: {"alt": ..., "svg": ...}}."""
+    """Return the pictures in a notebook that has run: {name: {"alt": ..., "svg": ...}}."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     pictures = [output.get("metadata", {}).get("picture") for output in outputs]
     return {p["name"]: p for p in pictures if p and p["name"] != "yours"}

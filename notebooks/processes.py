@@ -1,14 +1,15 @@
-"""Serve a step's app in processes of their own, and tell them to stop, as a server is told.
+"""Serve a step's app in separate processes, send them requests, and record who did what when.
 
     with Processes("solutions/06_limits") as served:
-        served.ask("/1")
+        served.send("/1")
         served.stop()  # SIGTERM
         served.go_on()
         served.until_ended()
     assert served.statuses == [0]
 
-The app's code stays as it is. What its tasks do is known from what it prints. With workers, Celery
-has its broker and its result store in a folder, for as long as the `with` block lasts.
+The app's file stays unchanged: its tasks start and finish when it prints so. If `workers` is given,
+Celery's broker and result store are files in a temporary folder, which is deleted at the end of the
+`with` block.
 """
 
 import base64
@@ -26,26 +27,26 @@ from pathlib import Path
 
 from werkzeug.serving import make_server
 
-import watching
-from watching import TOP, WORK_SECONDS, Record, Silent, load
+import recording
+from recording import TOP, WORK_SECONDS, BaseRecording, Silent, load
 
 sys.path.insert(0, str(TOP))
-from workshop.checks import processes as multiprocessing  # noqa: E402
+from workshop.checks import multiprocessing_context as multiprocessing  # noqa: E402
 
-STOP, GO_ON = "stop", "go on"  # what a process is told
+STOP, GO_ON = "stop", "go on"  # commands to a process
 
-# Where there is fork(), a server that has imported this for all of them forks each process.
-TAKES_LONG = ["flask_restful", "redis", "celery.apps.worker", "celery.backends.base"]
-multiprocessing.set_forkserver_preload(TAKES_LONG)  # those that are installed
+# On systems with fork(), a server imports these slow modules once, and then forks each process.
+SLOW_IMPORTS = ["flask_restful", "redis", "celery.apps.worker", "celery.backends.base"]
+multiprocessing.set_forkserver_preload(SLOW_IMPORTS)  # skips those that are not installed
 
 
-class Processes(Record):
-    """A step's app, served by so many processes, and the record of all that happens.
+class Processes(BaseRecording):
+    """A recording of a step's app, which is served in other processes.
 
-    folder: where its app.py is; count: how many processes serve it
-    instead: text of app.py to replace before it is loaded
-    workers: how many of Celery's workers there are beside; None: it is an app without Celery
-    statuses: with which exit status each has ended, None while it runs
+    folder: the folder of its app.py; count: how many web processes serve it
+    instead: {old text: new text}, replaced in app.py as it is loaded
+    workers: how many Celery workers to start; None if the app does not use Celery
+    statuses: the exit status of each process, None while it runs
     """
 
     def __init__(self, folder, count=1, instead=None, workers=None):
@@ -59,64 +60,66 @@ class Processes(Record):
         self._held = True
         self.statuses = [None] * len(self._who)
 
-    def ask(self, url, number=1, process=1, **body):
-        """Send a request to one of the processes, as the client of this number."""
-        answer = self._send(("127.0.0.1", self._ports[process - 1]), url, number, **body)
+    def send(self, url, number=1, process=1, **body):
+        """Send a request to one of the web processes, as the client with this number."""
+        response = self._send_to(("127.0.0.1", self._ports[process - 1]), url, number, **body)
         with self._changed:
-            begun = {f"/{task.number}" for task in self.tasks}
-            if answer.retry_after and url.strip("/").isdigit() and url not in begun:
-                self._begin("queue", number_in(url), waits=True)  # accepted, and not begun yet
-        return answer
+            started = {f"/{task.number}" for task in self.tasks}
+            if response.retry_after and url.strip("/").isdigit() and url not in started:
+                self._begin("queue", number_in(url), waits=True)  # accepted, but not started yet
+        return response
 
-    def until_answered(self, location):
-        """Ask process 1 until there is an answer; return it. The record has nothing of this."""
-        unread, give_up = Record(), time.monotonic() + watching.LIMIT
+    def until_finished(self, location):
+        """Poll process 1 until the task is finished, without recording it. Return the Response."""
+        unused, give_up = BaseRecording(), time.monotonic() + recording.LIMIT
         while True:
-            answer = unread._send(("127.0.0.1", self._ports[0]), location or "/status/none", 0)
-            if answer.status not in (202, 404) or time.monotonic() > give_up:
-                return answer
+            address = "127.0.0.1", self._ports[0]
+            response = unused._send_to(address, location or "/status/none", 0)
+            if response.status not in (202, 404) or time.monotonic() > give_up:
+                return response
             time.sleep(0.05)
 
     def pids(self, who):
-        """The ids of the processes that are a "process", or a "worker"."""
+        """Return the process ids of one kind. who: "process" (a web process) or "worker"."""
         return [self._processes[n].pid for n, one in enumerate(self._who) if one == who]
 
     def stop(self):
-        """Send each process SIGTERM, and wait until it takes no more requests."""
+        """Send SIGTERM to every process, and wait until none accepts requests any more."""
         self.mark("SIGTERM")
         self._tell(STOP)
         self.until(lambda: len(self._closed) == len(self._processes))
 
     def go_on(self):
-        """Let the work end, which was held until now."""
+        """Let the work end. Until then, no work ends."""
         self._held = False
         self._tell(GO_ON)
 
     def until_ended(self):
+        """Wait until every process has ended."""
         self.until(lambda: None not in self.statuses)
 
     def kill(self, process):
-        """Kill one of the processes, and wait until it is gone."""
+        """Kill one of the processes, and wait until it has ended."""
         n = process - 1
         self._killed.add(n)
         self._processes[n].kill()
         self.until(lambda: self.statuses[n] is not None)
 
     def start(self, process):
-        """Start a process again that was killed."""
+        """Restart a process that was killed."""
         self.statuses[process - 1] = None
         self._run(process - 1)
         self._greet(process - 1)
 
     def start_worker(self):
-        """Start a worker more than there are."""
+        """Start one more worker."""
         self._who.append("worker")
         self.statuses.append(None)
         self._run(len(self._who) - 1)
         self._greet(len(self._who) - 1)
 
     def messages(self):
-        """The messages that wait for a worker, as the broker has them, but with their body read."""
+        """Return the messages that are waiting for a worker, each with its body decoded."""
         messages = []
         for path in sorted(Path(self._broker.name, "celery").glob("[0-9]*")):
             message = json.loads(path.read_bytes())
@@ -125,9 +128,9 @@ class Processes(Record):
 
     def _run(self, n):
         ours, theirs = multiprocessing.Pipe()
-        given = theirs, self._who[n], self._broker and self._broker.name, *self._app
-        process = multiprocessing.Process(target=begin, args=given, daemon=True)
-        vars(sys.modules["__main__"]).setdefault("__spec__", None)  # %reset takes it away
+        arguments = theirs, self._who[n], self._broker and self._broker.name, *self._app
+        process = multiprocessing.Process(target=run_process, args=arguments, daemon=True)
+        vars(sys.modules["__main__"]).setdefault("__spec__", None)  # %reset deletes it
         with self._changed:
             process.start()
         theirs.close()
@@ -136,9 +139,9 @@ class Processes(Record):
             ours.send(GO_ON)
 
     def _greet(self, n):
-        """Wait until a process is ready: the first that it says is its port."""
+        """Wait until a process is ready: its first message is its port."""
         process, connection = self._processes[n], self._connections[n]
-        self._ports.pop(n, None)  # that of the one that was killed
+        self._ports.pop(n, None)  # the port of the process that was killed
         with contextlib.suppress(EOFError, OSError):
             self._ports[n] = connection.recv()
         self._begin(self._who[n], n + 1)
@@ -149,11 +152,11 @@ class Processes(Record):
     def _tell(self, command):
         with self._changed:
             for connection in self._connections.values():
-                with contextlib.suppress(OSError):  # it has ended
+                with contextlib.suppress(OSError):  # the process has ended
                     connection.send(command)
 
     def _read(self, n, process, connection):
-        """Note what a process says, until it ends."""
+        """Record what a process reports, until it ends."""
         with contextlib.suppress(EOFError, OSError):
             while True:
                 what, _, rest = connection.recv().partition(" ")
@@ -165,16 +168,16 @@ class Processes(Record):
                         self._end_of("queue", number_in(rest))
                     elif what == "finished":
                         self._end_of("task", number_in(rest))
-                    self._note()
+                    self._notify()
         wait([process.sentinel])
-        with self._changed:  # a start() meanwhile would take the exit status away
+        with self._changed:  # a start() at this moment would lose the exit status
             process.join()
             connection.close()
             status = self.statuses[n] = process.exitcode
             note = "killed" if n in self._killed else f"exit status {'not ' if status else ''}0"
             self._end_of(self._who[n], n + 1, note)
             self._closed.add(n)
-            self._note()
+            self._notify()
 
     def _end_of(self, who, number, note=""):
         for span in self._of(who):
@@ -198,11 +201,11 @@ class Processes(Record):
             for span in self._of("process") + self._of("worker"):
                 span.end = span.end or over
         for process in self._processes.values():
-            process.kill()  # if it has not ended yet
+            process.kill()  # if it is still running
         for reader in self._readers:
             reader.join()
         for n, process in self._processes.items():
-            process.join()  # also if nobody has read what it said
+            process.join()  # even if no thread reads its messages
             self._connections[n].close()
         for span in self.spans:
             if not span.end:
@@ -212,62 +215,62 @@ class Processes(Record):
 
 
 def number_in(path):
-    """The number of the client that asked for /number."""
+    """Return the number of the client that sent a request to /number."""
     return int(path.strip("/"))
 
 
-def begin(connection, who, broker, folder, instead):
-    """What one of the processes does. It says its port first, and then what happens."""
-    with open(os.devnull, "wb") as nowhere:  # what it prints is not for the notebook
+def run_process(connection, who, broker, folder, instead):
+    """Run one of the processes: report its port first, and then whatever the app prints."""
+    with open(os.devnull, "wb") as nowhere:  # keep its output out of the notebook
         for number in 1, 2:
             os.dup2(nowhere.fileno(), number)
     if broker:
-        from workshop import files
+        from workshop import file_broker
 
-        os.environ.update(files.environment(broker))
+        os.environ.update(file_broker.environment(broker))
 
-    go_on, saying = threading.Event(), threading.RLock()  # a signal's handler may say something
+    go_on, reporting = threading.Event(), threading.RLock()  # a signal handler may report, too
 
-    def say(what):
-        with saying:
-            connection.send(what)
+    def report(message):
+        with reporting:
+            connection.send(message)
 
     def held_sleep(seconds):
         go_on.wait()
         time.sleep(seconds)
 
-    def obey():
+    def follow_commands():
         with contextlib.suppress(EOFError, OSError):
             while True:
                 if connection.recv() == GO_ON:
                     go_on.set()
                 else:
-                    signal.raise_signal(signal.SIGTERM)  # the same as kill, and on Windows as well
-        os._exit(1)  # the notebook is gone
+                    signal.raise_signal(signal.SIGTERM)  # like kill, but also on Windows
+        os._exit(1)  # the notebook has ended
 
     module = load(TOP / folder / "app.py", instead)
     module.time = types.SimpleNamespace(**{**vars(time), "sleep": held_sleep})
-    module.print = say
+    module.print = report
     module.app.config["WORK_SECONDS"] = WORK_SECONDS
-    threading.Thread(target=obey, daemon=True).start()
-    (work if who == "worker" else serve)(module, say)
+    threading.Thread(target=follow_commands, daemon=True).start()
+    (work if who == "worker" else serve)(module, report)
 
 
-def serve(module, say):
-    """Serve the app in the main thread, as Flask does."""
+def serve(module, report):
+    """Serve the app in the main thread, as Flask's own server does."""
     server = make_server("127.0.0.1", 0, module.app, threaded=True, request_handler=Silent)
-    say(server.port)
+    report(server.port)
     server.serve_forever()
-    say("closed")
+    report("closed")
 
 
-def work(module, say):
-    """Be one of Celery's workers, which does one task after the other in its main thread."""
-    if not hasattr(module, "celery"):  # a starter: nobody sends anything yet
-        say(0)
+def work(module, report):
+    """Run a Celery worker that does one task after another in its main thread."""
+    if not hasattr(module, "celery"):  # the starter sends no messages yet
+        report(0)
         threading.Event().wait()
     from celery.signals import worker_ready
 
-    worker_ready.connect(lambda **_: say(0), weak=False)
+    worker_ready.connect(lambda **_: report(0), weak=False)
     without = dict.fromkeys(["without_gossip", "without_mingle", "without_heartbeat"], True)
     module.celery.Worker(pool="solo", quiet=True, loglevel="CRITICAL", **without).start()

@@ -1,9 +1,9 @@
-"""What the slides have beyond Sphinx, MyST and sphinx-revealjs.
+"""Directives that the slides use in addition to those of Sphinx, MyST and sphinx-revealjs.
 
-- `literalinclude` has `:since:`, the file of the step before, and marks the lines that are new.
-  Its code is as large as the slide lets it be.
+- `literalinclude` also takes `:since:`, the file of the step before, and marks the new lines.
+  It shows the code as large as the slide allows.
 - `picture` shows a picture that a notebook drew.
-- `notes` says how many minutes a slide takes, and what its speaker needs.
+- `notes` holds the minutes that a slide takes, and notes for the speaker.
 """
 
 import re
@@ -19,11 +19,11 @@ from sphinx.writers.html5 import HTML5Translator
 from sphinx_revealjs.nodes import revealjs_section
 from sphinx_revealjs.writers import RevealjsSlideTranslator
 
-WIDTH, HEIGHT = 1190, 510  # what a slide of 1280 by 720 has left for code
-PICTURE = 1168, 575  # and for a picture
-SIZES = (30, 28, 26, 24, 22, 21, 20)  # of letters, in pixels
-LETTER = 0.605  # the width of a letter in the widest of the fonts in theme.css, by its size
-LINE = 1.35  # the height of a line
+WIDTH, HEIGHT = 1190, 510  # the space for code on a slide of 1280 by 720
+PICTURE = 1168, 575  # and the space for a picture
+SIZES = (30, 28, 26, 24, 22, 21, 20)  # font sizes, in pixels
+LETTER = 0.605  # the width of a letter, divided by its size, in the widest font of theme.css
+LINE = 1.35  # the height of a line, divided by the font size
 
 
 class Code(LiteralInclude):
@@ -32,7 +32,7 @@ class Code(LiteralInclude):
     def run(self):
         (node,) = super().run()
         if not isinstance(node, nodes.literal_block):
-            raise self.error(f"The slide {slide_of(self)!r} shows code that is not there any more.")
+            raise self.error(f"The slide {slide_of(self)!r} quotes code that no longer exists.")
         node.rawsource = code = node.rawsource.strip("\n")
         node[:] = [nodes.Text(code)]
         lines = code.splitlines()
@@ -49,7 +49,7 @@ class Code(LiteralInclude):
 
 
 def largest(lines):
-    """The largest size of letters at which these lines of code fit on a slide, in pixels."""
+    """The largest font size at which these lines of code fit on a slide, in pixels."""
     widest = max(map(len, lines))
     for size in SIZES:
         if widest * LETTER * size <= WIDTH and len(lines) * LINE * size <= HEIGHT:
@@ -58,9 +58,9 @@ def largest(lines):
 
 
 def added(old, new, shown):
-    """Which of the lines that are shown, from 1, the diff of the two files marks with a plus.
+    """The numbers, from 1, of the shown lines that a diff of the two files marks with a plus.
 
-    All are lines without their indentation; what is shown stands somewhere in the new file.
+    All lines come without their indentation. The shown lines are somewhere in the new file.
     """
     blocks = SequenceMatcher(lambda line: not line, old, new, autojunk=False).get_matching_blocks()
     kept = {n for block in blocks for n in range(block.b, block.b + block.size)}
@@ -74,16 +74,16 @@ def stripped(lines):
 
 
 def slide_of(directive):
-    """The title of the slide that the directive stands on: the last heading before it."""
+    """The title of the directive's slide: the last heading before the directive."""
     path, line = directive.get_source_info()
     lines = Path(path).read_text(encoding="utf-8").splitlines()[:line]
     return next(line.strip("# ") for line in reversed(lines) if re.match("#+ ", line))
 
 
 class Picture(SphinxDirective):
-    """A picture of slides/pictures, with the alternative text that it brings along.
+    """A picture from slides/pictures, with the alternative text in its file.
 
-    It becomes part of the page, so that it takes the slide's colours.
+    It becomes part of the page, so that it takes on the slide's colors.
     """
 
     required_arguments = 1
@@ -95,8 +95,8 @@ class Picture(SphinxDirective):
             svg = Path(path).read_text(encoding="utf-8")
         except FileNotFoundError:
             raise self.error(f"There is no {relative} for the slide {slide_of(self)!r}.") from None
-        svg = re.sub(r"<style>.*?</style>", "", svg, flags=re.DOTALL)  # for a picture on its own
-        own = f"picture{self.env.new_serialno('picture')}-"  # no two ids in a page may be the same
+        svg = re.sub(r"<style>.*?</style>", "", svg, flags=re.DOTALL)  # not needed on a slide
+        own = f"picture{self.env.new_serialno('picture')}-"  # ids must be unique on the page
         svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{own}", svg)
         across, high = map(float, re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups())
         room = PICTURE[1] - min(PICTURE[1], PICTURE[0] / across * high)
@@ -105,16 +105,16 @@ class Picture(SphinxDirective):
 
 
 class speaker_notes(nodes.General, nodes.Element):
-    """What only the speaker sees."""
+    """Notes that only the speaker sees."""
 
 
 class Notes(SphinxDirective):
-    """A slide's minutes, and notes for its speaker, as a list of fields.
+    """A slide's minutes and its speaker notes, as a list of fields.
 
-    minutes: in the half-day version
-    short: in the version of 90 minutes, if that differs; 0 leaves the slide out
-    typing: the learners type on this slide
-    predict: they say what will happen, before they see it
+    minutes: the minutes in the half-day version
+    short: the minutes in the 90-minute version, if they differ; 0 leaves the slide out
+    typing: on this slide, the learners type
+    predict: on this slide, they say what will happen before they see it
     """
 
     has_content = True
@@ -127,7 +127,7 @@ class Notes(SphinxDirective):
 
     def run(self):
         if "minutes" not in self.options:
-            raise self.error(f"How many minutes does the slide {slide_of(self)!r} take?")
+            raise self.error(f"The notes of the slide {slide_of(self)!r} have no :minutes:.")
         minutes = self.options["minutes"]
         timing = {"data-minutes": minutes, "data-timing": minutes * 60}
         for flag in self.options.keys() & {"typing", "predict"}:
@@ -138,15 +138,15 @@ class Notes(SphinxDirective):
 
 
 def tell_the_time(app, doctree):
-    """Write into each slide's notes when it begins; on the slide, which part it belongs to."""
+    """Write each slide's time into its notes, and its part onto the slide."""
     now, in_class = 0, len(schedule.slides())
     for number, notes in enumerate(doctree.findall(speaker_notes)):
         if number == in_class:
-            now = 0  # another half-day begins
+            now = 0  # a second half-day begins here
         begin, now = now, now + notes["minutes"]
         line = f"{notes['minutes']} min: {clock(begin)} to {clock(now)}."
         if number < in_class:
-            line += " In 90 minutes: " + (f"{notes['short']} min." if notes["short"] else "skip.")
+            line += " Short version: " + (f"{notes['short']} min." if notes["short"] else "skip.")
         notes.insert(0, nodes.paragraph("", line))
         slide = notes.parent
         part = slide.parent if isinstance(slide.parent.parent, nodes.section) else slide
@@ -159,7 +159,7 @@ def clock(minutes):
 
 
 class Translator(RevealjsSlideTranslator):
-    """Code is highlighted here, by Pygments, and not in the browser."""
+    """Writes code that Pygments has highlighted, so the browser doesn't have to."""
 
     visit_literal_block = HTML5Translator.visit_literal_block
     depart_literal_block = HTML5Translator.depart_literal_block

@@ -1,8 +1,9 @@
-"""The schedule, from the minutes that stand on the slides.
+"""The schedule, computed from the minutes in the slides' notes.
 
     python3 slides/schedule.py
 
-This writes it into slides/INSTRUCTOR.md: for half a day, for 90 minutes, and for a second half-day.
+This writes three tables into slides/INSTRUCTOR.md: for half a day, for 90 minutes, and for a second
+half-day.
 """
 
 import re
@@ -15,7 +16,7 @@ GUIDE = HERE / "INSTRUCTOR.md"
 
 @dataclass(frozen=True)
 class Slide:
-    """A slide: its file and title, its minutes in half a day and in 90 minutes, its notes."""
+    """A slide: its file and title, its minutes in each version of the class, and its notes."""
 
     file: str
     title: str
@@ -27,7 +28,7 @@ class Slide:
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of the schedule: what it is, when it begins and ends, minutes of typing in it."""
+    """One row of the schedule: its title, when it begins and ends, and its minutes of typing."""
 
     title: str
     begin: int
@@ -36,7 +37,7 @@ class Part:
 
 
 def slides(beyond=False):
-    """The slides of the class, in order; if beyond, also those of the steps after it."""
+    """The slides of the class, in order; with beyond, those of the later steps as well."""
     text = (HERE / "index.md").read_text(encoding="utf-8")
     text = text if beyond else text.partition("<!-- Beyond the class -->")[0]
     files = re.findall(r"^```\{include\} (\S+)$", text, re.MULTILINE)
@@ -44,7 +45,7 @@ def slides(beyond=False):
 
 
 def slides_of(path):
-    """The slides of a file. A slide is a heading, and has a block of notes."""
+    """The slides of a file. Each slide has a heading and a block of notes."""
     for text in re.split(r"^##? ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         title, _, rest = text.partition("\n")
         notes = re.search(r"^:::\{notes\}\n(.*?)^:::$", rest, re.MULTILINE | re.DOTALL)[1]
@@ -55,9 +56,9 @@ def slides_of(path):
 
 
 def of_version(version):
-    """The slides of a version of the class, each with its minutes in it.
+    """The slides of a version of the class, each with its minutes in that version.
 
-    version: "half", of half a day; "short", of 90 minutes; "second", the half-day after the class
+    version: "half" for half a day, "short" for 90 minutes, "second" for the half-day after it
     """
     in_class = slides()
     of_it = slides(beyond=True)[len(in_class) :] if version == "second" else in_class
@@ -65,7 +66,7 @@ def of_version(version):
 
 
 def schedule(version):
-    """The parts of a version of the class, in order."""
+    """The rows of a version's schedule, in order."""
     now, parts = 0, []
     for slide, minutes in of_version(version):
         title = slide.title if slide.title == "Break" else title_of(slide.file)
@@ -79,13 +80,13 @@ def schedule(version):
 
 
 def title_of(file):
-    """What a file is about: its first heading. The slide before the first file is its welcome."""
+    """The title of a file: its first heading. The slide in index.md belongs to the welcome."""
     name = "00_opening.md" if file == "index.md" else file
     return (HERE / name).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def longest_listening(version):
-    """The longest time for which the learners neither type nor have a break, in minutes."""
+    """The longest time without typing or a break, in minutes."""
     longest = now = 0
     for slide, minutes in of_version(version):
         now = 0 if slide.typing or slide.title == "Break" else now + minutes
@@ -95,7 +96,7 @@ def longest_listening(version):
 
 def table(version):
     """The schedule as a table in Markdown."""
-    rows = ["| from | to | | minutes | of them typing |", "| --- | --- | --- | --- | --- |"]
+    rows = ["| from | to | | minutes | of which typing |", "| --- | --- | --- | --- | --- |"]
     for part in schedule(version):
         minutes = part.end - part.begin
         begin, end = (f"{m // 60}:{m % 60:02}" for m in (part.begin, part.end))
@@ -104,7 +105,7 @@ def table(version):
 
 
 def in_place(guide):
-    """The text of the guide, with the tables as they ought to be."""
+    """The text of the guide, with up-to-date tables."""
     for version in "half", "short", "second":
         begin, end = f"<!-- schedule: {version} -->\n", "<!-- /schedule -->"
         before, old = guide.split(begin)

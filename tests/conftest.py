@@ -1,15 +1,14 @@
-"""Which app.py is checked, and how a broken promise is told."""
+"""Which app.py is checked, and how a broken promise is explained."""
 
-import inspect
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.expect import Broken
-from tests.learner import CannotLoad
-from tests.site import Site
+from tests.harness.expect import Broken, promise_of
+from tests.harness.load import CannotLoad
+from tests.harness.site import Site
 
 TOP = Path(__file__).parent.parent
 
@@ -17,7 +16,7 @@ TOP = Path(__file__).parent.parent
 def pytest_addoption(parser):
     group = parser.getgroup("workshop")
     group.addoption(
-        "--answers",
+        "--apps",
         metavar="DIR",
         default="steps",
         help="check DIR/NN_slug/app.py; without this option, steps/NN_slug/app.py",
@@ -26,7 +25,7 @@ def pytest_addoption(parser):
         "--solutions",
         action="store_const",
         const="solutions",
-        dest="answers",
+        dest="apps",
         help="check the solutions",
     )
     group.addoption(
@@ -44,17 +43,12 @@ def kind_of_site():
 @pytest.fixture
 def site(kind_of_site, request, caplog, capsys):
     """The app of the step in whose folder the test was collected, imported afresh."""
-    room = request.path.parent.name.removeprefix("step_")
-    path = (TOP / request.config.getoption("answers") / room / "app.py").resolve()
+    folder = request.path.parent.name.removeprefix("step_")
+    path = (TOP / request.config.getoption("apps") / folder / "app.py").resolve()
     shown = path.relative_to(TOP).as_posix() if path.is_relative_to(TOP) else str(path)
     site = kind_of_site(path, shown, lambda: (capsys.readouterr().err, caplog.text))
     yield site
     site.close()
-
-
-def promise_of(check):
-    """The promise that a check holds the app to: the first paragraph of its docstring."""
-    return (inspect.getdoc(check) or check.__name__).partition("\n\n")[0].replace("\n", " ")
 
 
 def pytest_collection_modifyitems(items):
@@ -64,8 +58,8 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish(session):
     """What starts processes for checks is there before an app is loaded, or a thread started."""
-    if "tests.process" in sys.modules:
-        sys.modules["tests.process"].get_ready()
+    if "tests.harness.process" in sys.modules:
+        sys.modules["tests.harness.process"].get_ready()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -75,17 +69,22 @@ def pytest_runtest_makereport(item, call):
     promise = dict(item.user_properties)["promise"]
     error = call.excinfo and call.excinfo.value
     if isinstance(error, Broken):
-        told = {"Promised": promise, "Seen": error.saw, "Means": error.means, "Look at": error.look}
-        if error.name:
-            told["Mistake"] = error.name
+        explanation = {
+            "Promised": promise,
+            "Seen": error.saw,
+            "Means": error.means,
+            "Look at": error.look,
+        }
+        if error.mistake:
+            explanation["Mistake"] = error.mistake
     elif isinstance(error, CannotLoad):
-        told = {"Seen": error.sentence, "Look at": error.look}
+        explanation = {"Seen": error.sentence, "Look at": error.look}
     else:
         return report
-    report.user_properties.append(("told", told))
+    report.user_properties.append(("explanation", explanation))
     if item.config.option.tbstyle == "auto":
         report.sections.clear()
-        report.longrepr = "\n".join(f"{what + ':':9} {text}" for what, text in told.items())
+        report.longrepr = "\n".join(f"{what + ':':9} {text}" for what, text in explanation.items())
     return report
 
 
@@ -93,8 +92,8 @@ def pytest_runtest_makereport(item, call):
 # browser has looked at, a kernel, replayed lessons, the collected checks of a step. So `pytest -n`
 # gives each group to one process. (xdist's own groups, 3.8, do not work with pytest 9.2.)
 TOGETHER = re.compile(
-    r"tests/house/test_(bench|setup|slides|lessons.py::test_quoted_commands"
-    r"|notebooks.py::test_a_(notebook_runs|spoilt)|mistakes.py::test_a_\w+_answer\w*\[(?P<step>\d\d))"
+    r"tests/workshop/test_(bench|setup|slides|lessons.py::test_quoted_commands"
+    r"|notebooks.py::test_a_(notebook_runs|spoilt)|catalogue.py::\w+\[(?P<step>\d\d))"
 )
 
 

@@ -1,1 +1,6 @@
-"""The class's one command: `python3 -m workshop`."""
+"""The command of the workshop: `python3 -m workshop`."""
+
+import os
+
+WINDOWS = os.name == "nt"
+COMMAND = ("py" if WINDOWS else "python3") + " -m workshop"  # as the learner types it

@@ -1,6 +1,6 @@
-"""`python3 -m workshop`: see that this Python will do, go inside .venv, and there run the command.
+"""`python3 -m workshop`: check the Python, switch to the one in .venv, and run the command there.
 
-Any Python must be able to read this file, however old, if only to be told that it is too old.
+Every Python must be able to read this file, however old it is, to say that it is too old.
 """
 
 import os
@@ -10,12 +10,12 @@ NEEDED = (3, 11)
 
 
 def too_old(version):
-    """Return what to say to somebody whose Python is of this version, or None if it will do."""
+    """Return the message for somebody with this Python version, or None if it is new enough."""
     if version >= NEEDED:
         return None
     return (
         "The workshop needs Python 3.11 or newer, and this is Python %s. Get a newer one from\n"
-        "https://www.python.org/downloads/ and type, with the number of the one you got:\n\n"
+        "https://www.python.org/downloads/ and run this, with the number of the one you got:\n\n"
         "    %s -m workshop\n"
     ) % (".".join(map(str, version[:3])), "py -3.13" if os.name == "nt" else "python3.13")
 
@@ -26,17 +26,17 @@ def main():
         sys.stderr.write(complaint)
         sys.exit(2)
 
-    if not __package__:  # started as a folder (`python3 path/to/workshop`), which is not its parent
+    if not __package__:  # run as a folder, `python3 path/to/workshop`: then sys.path begins with it
         sys.path[0] = os.path.dirname(sys.path[0])
-    # Set for some other Python, they would bring other packages than the pinned ones in here.
+    # If they are set for another Python, its packages would be imported instead of the pinned ones.
     os.environ.pop("PYTHONHOME", None)
     os.environ.pop("PYTHONPATH", None)
 
     from workshop import setup
 
-    setup.heed(sys.argv[1:])
+    setup.use_from_option(sys.argv[1:])
     if setup.ensure("core") or not setup.inside():
-        setup.enter(sys.argv[1:])
+        setup.restart_inside(sys.argv[1:])
 
     from workshop import cli
 

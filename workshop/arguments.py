@@ -1,9 +1,9 @@
-"""The N of a command: a step, by its number or its folder's name."""
+"""The N of a command: a step, given by its number or by its folder's name."""
 
 import click
 from click.shell_completion import CompletionItem
 
-from workshop import progress, setup
+from workshop import setup
 from workshop.steps import STEPS
 
 
@@ -12,12 +12,12 @@ class StepNumber(click.ParamType):
 
     def convert(self, value, param, ctx):
         for step in STEPS:
-            if value is step or str(value) in (str(step.number), step.room):
+            if value is step or str(value) in (str(step.number), step.folder):
                 return step
         raise click.UsageError(no_step(value))
 
     def get_missing_message(self, param, ctx):
-        return f"It is the number of a step, as in: {ctx.command_path} 2"
+        return f"N is the number of a step, for example: {ctx.command_path} 2"
 
     def shell_complete(self, ctx, param, incomplete):
         return [CompletionItem(str(step.number), help=step.title) for step in STEPS]
@@ -27,27 +27,31 @@ def no_step(number):
     return f"There is no step {number}. The steps are 1 to {STEPS[-1].number}."
 
 
-def the_current():
-    """The step that the learner is at; once all is green, the last one."""
+def current_step():
+    """The learner's current step; once all are green, the last one."""
+    from workshop import progress
+
     return progress.current() or STEPS[-1]
 
 
-def the_last_begun():
-    """The step whose app.py the learner has changed, the last of them; or else the first."""
+def last_begun_step():
+    """The last step whose app.py the learner has changed; if there is none, the first step."""
+    from workshop import progress
+
     return next((step for step in reversed(STEPS) if progress.begun(step)), STEPS[0])
 
 
-def equipped(context, parameter, step):
-    """The step, once what it takes is installed."""
-    if not context.resilient_parsing:  # in which a shell asks what could come next
-        setup.ensure(*step.needs)
+def install_packages_of(context, parameter, step):
+    """Install the packages that the step needs; return the step."""
+    if not context.resilient_parsing:  # that is, unless a shell asks how to complete a command
+        setup.ensure(*step.extra_groups)
     return step
 
 
 step_argument = click.argument(
-    "step", metavar="[N]", type=StepNumber(), default=the_current, callback=equipped
+    "step", metavar="[N]", type=StepNumber(), default=current_step, callback=install_packages_of
 )
 exact_step_argument = click.argument("step", metavar="N", type=StepNumber())
 begun_step_argument = click.argument(
-    "step", metavar="[N]", type=StepNumber(), default=the_last_begun
+    "step", metavar="[N]", type=StepNumber(), default=last_begun_step
 )

@@ -1,4 +1,4 @@
-"""bench: what a 202 costs, beside others that do the same. The work is done in tests/bench/."""
+"""bench: measure what a 202 costs, here and in other libraries. tests/bench/ does the work."""
 
 import subprocess
 import sys
@@ -10,19 +10,19 @@ from workshop.steps import TOP
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="A few rounds only, to see whether it works.")
-@click.option("--loop", is_flag=True, help="How long the learner waits: set-up, check, verify.")
-@click.option("--json", is_flag=True, help="Print JSON, not tables.")
-@click.option("--kept", is_flag=True, help="Measure nothing: show the figures that are kept.")
-@click.option("--keep", is_flag=True, help="Keep the figures, and write them where they stand.")
+@click.option("--quick", is_flag=True, help="Only a few rounds, to see whether it works.")
+@click.option("--loop", is_flag=True, help="Measure how long setup, check, watch and verify take.")
+@click.option("--json", is_flag=True, help="Print JSON instead of tables.")
+@click.option("--kept", is_flag=True, help="Measure nothing: show the saved figures.")
+@click.option("--keep", is_flag=True, help="Save the figures, and update every page with them.")
 def bench(**options):
     """Measure what a 202 costs, here and in other libraries.
 
-    That takes about ten minutes, in which the computer should have nothing else to do. huey, RQ and
-    Celery take part where there is a redis-server; it is started and stopped here.
+    This takes about ten minutes, during which the computer should be idle otherwise. huey, RQ and
+    Celery are included if redis-server is installed; this command starts and stops it.
 
-    The figures are kept in tests/bench/figures.json, and stand in README, lessons, slides and
-    pictures. --keep writes all of these.
+    --keep saves the figures in tests/bench/figures.json, and updates the README, lessons, slides
+    and pictures that quote them.
     """
     setup.ensure("core", "verify", "notebooks", "celery", "bench")
     given = [f"--{name}" for name, is_given in options.items() if is_given]

@@ -16,101 +16,106 @@ from pathlib import Path
 from workshop import setup
 from workshop.steps import TOP
 
-STUCK = 12  # seconds in one check; each wait in a check gives up before
+CHECK_TIMEOUT = 12  # seconds for one check; whatever a check waits for, it gives up earlier
 
-# Where there is fork(), a server forks the processes that run checks, and has imported for all of
-# them what takes long. Elsewhere, or where the path to its socket would be longer than a socket's
-# may be, each is started from nothing.
-SERVED = "forkserver" in multiprocessing.get_all_start_methods()
-SERVED = SERVED and len(os.fsencode(tempfile.gettempdir())) < 64
-processes = multiprocessing.get_context("forkserver" if SERVED else "spawn")
-IMPORTED = "pytest _pytest.junitxml _pytest.unittest doctest tomllib"
-IMPORTED += " flask_restful werkzeug.serving werkzeug.test concurrent.futures.thread"
-processes.set_forkserver_preload(IMPORTED.split())
+# Where there is fork(), the processes that run checks are forked from a server, which has imported
+# what is slow to import once for all of them. Elsewhere, or if the path of the server's socket
+# would be too long for a socket, each process starts from scratch.
+USES_FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
+USES_FORKSERVER = USES_FORKSERVER and len(os.fsencode(tempfile.gettempdir())) < 64
+multiprocessing_context = multiprocessing.get_context("forkserver" if USES_FORKSERVER else "spawn")
+PRELOADED = "pytest _pytest.junitxml _pytest.unittest doctest tomllib"
+PRELOADED += " flask_restful werkzeug.serving werkzeug.test concurrent.futures.thread"
+multiprocessing_context.set_forkserver_preload(PRELOADED.split())
 
 
 @dataclass
 class Verdict:
-    """What the checks found: promises kept and broken, and what is told of the first one broken.
+    """What the checks found.
 
-    promises: how many there are; those that come after the first one broken may not be known.
+    promises: how many promises there are; kept, broken: those that are known to be kept or broken,
+    which are not all if the checks stopped at the first broken one; explanation: of the first
+    broken promise, by heading; None if all are kept.
     """
 
     promises: int = 0
     kept: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    told: dict[str, str] | None = None
+    explanation: dict[str, str] | None = None
 
     @property
     def green(self):
-        return self.told is None
+        return self.explanation is None
 
 
-def check(step, answers="steps", *options, processes=1):
-    """Check DIR/NN_slug/app.py, where answers is DIR; returns a Verdict.
+def check(step, apps="steps", *options, processes=1):
+    """Check DIR/NN_slug/app.py, where apps is DIR; return a Verdict.
 
-    options: more for pytest, such as --maxfail=100 to go on after the first broken promise.
+    options: more options for pytest, for example --maxfail=100 to go on after a broken promise.
     """
-    with Run(step, answers, *options, processes=processes) as run:
+    with Run(step, apps, *options, processes=processes) as run:
         return run.verdict()
 
 
 class Run:
-    """One run of a step's checks. Its processes start here, and wait until verdict() is called.
+    """One run of a step's checks. Its processes start immediately, and wait for verdict().
 
-    The checks are handed out in their order, each to the first process that is free, so that the
-    first broken promise is the same however many processes there are.
+    The checks are handed out in order, each to the first process that is free. So the first broken
+    promise is the same, however many processes there are.
     """
 
-    def __init__(self, step, answers="steps", *options, processes=1):
-        setup.ensure(*step.needs)
-        self._answers = answers
-        arguments = [*arguments_for(step, answers), *options]
+    def __init__(self, step, apps="steps", *options, processes=1):
+        setup.ensure(*step.extra_groups)
+        self._apps = apps
+        arguments = [*arguments_for(step, apps), *options]
         self._processes = [Process(arguments) for _ in range(processes)]
 
     def verdict(self):
-        """Run the checks; return a Verdict. After cancel(), it says that Python ended."""
+        """Run the checks; return a Verdict. After cancel(), it says that Python exited."""
         by_connection = {process.connection: process for process in self._processes}
-        said, busy = {}, {}  # by number, what was told of a check; by process, which it is at
-        handed, count, end = 0, None, None  # end: the number of the check after which no more count
+        reports = {}  # the reports on a check, by its number
+        busy = {}  # the number of the check that a process is running, by process
+        handed_out, count = 0, None  # how many checks were handed out, and how many there are
+        last = None  # the number of the last check that counts, once that is known
         verdict = Verdict()
-        while count is None or handed < count or busy:
+        while count is None or handed_out < count or busy:
             process = by_connection[wait(by_connection)[0]]
             try:
-                told = process.connection.recv()
+                message = process.connection.recv()
             except (EOFError, OSError):
-                return self._read(verdict, said, ended_early(process, self._answers))
-            if "uncollected" in told:
-                return Verdict(told={"Seen": told["uncollected"]})
-            if "promise" in told:
-                said.setdefault(busy[process], []).append(told)
+                return self._complete(verdict, reports, explain_exit(process, self._apps))
+            if "uncollected" in message:
+                return Verdict(explanation={"Seen": message["uncollected"]})
+            if "promise" in message:
+                reports.setdefault(busy[process], []).append(message)
                 continue
-            number = busy.pop(process, None)  # it is over with that, or ready for its first
-            if told.get("enough"):
-                end = number if end is None else min(end, number)
-            if "ready" in told:
-                count, verdict.promises = told["ready"], told["promises"]
-            if end is None and handed < count:
-                process.ask(handed)
-                busy[process], handed = handed, handed + 1
-            if end is not None and all(later > end for later in busy.values()):
+            number = busy.pop(process, None)  # None: it is ready for its first check
+            if message.get("enough"):
+                last = number if last is None else min(last, number)
+            if "ready" in message:
+                count, verdict.promises = message["ready"], message["promises"]
+            if last is None and handed_out < count:
+                process.run_check(handed_out)
+                busy[process], handed_out = handed_out, handed_out + 1
+            if last is not None and all(number > last for number in busy.values()):
                 break
-        before_end = {number: said[number] for number in said if end is None or number <= end}
-        return self._read(verdict, before_end)
+        counting = {n: reports[n] for n in reports if last is None or n <= last}
+        return self._complete(verdict, counting)
 
-    def _read(self, verdict, said, amiss=None):
-        """Fill in what was told of each check, and what went amiss at the end."""
-        whole = {}
-        for each in (each for number in sorted(said) for each in said[number]):
-            whole[each["promise"]] = whole.get(each["promise"], True) and not each["told"]
-            verdict.told = verdict.told or each["told"]
-        verdict.told = verdict.told or amiss
-        verdict.kept = [promise for promise in whole if whole[promise]]
-        verdict.broken = [promise for promise in whole if not whole[promise]]
+    def _complete(self, verdict, reports, explanation=None):
+        """Add the reports to the verdict. explanation: why the run ended early, if it did."""
+        kept = {}  # whether a promise is kept, by promise
+        for report in (report for number in sorted(reports) for report in reports[number]):
+            promise = report["promise"]
+            kept[promise] = kept.get(promise, True) and not report["explanation"]
+            verdict.explanation = verdict.explanation or report["explanation"]
+        verdict.explanation = verdict.explanation or explanation
+        verdict.kept = [promise for promise in kept if kept[promise]]
+        verdict.broken = [promise for promise in kept if not kept[promise]]
         return verdict
 
     def cancel(self):
-        """End it at once; whoever waits for the verdict waits no longer."""
+        """End the run immediately. A thread that waits in verdict() returns."""
         for process in self._processes:
             process.kill()
 
@@ -121,17 +126,17 @@ class Run:
         self.cancel()
 
 
-def arguments_for(step, answers):
-    """What pytest is to be told."""
-    arguments = [str(step.checks), f"--answers={answers}"]
-    arguments += ["--disable-plugin-autoload"]  # whatever is installed, the checks are these
-    arguments += ["--tb=native"]  # the other ways parse the checks' files for each traceback
-    arguments += [f"--override-ini=faulthandler_timeout={STUCK}"]
+def arguments_for(step, apps):
+    """The arguments for pytest."""
+    arguments = [str(step.checks), f"--apps={apps}"]
+    arguments += ["--disable-plugin-autoload"]  # the same checks, whatever else is installed
+    arguments += ["--tb=native"]  # the other styles parse the checks' files for each traceback
+    arguments += [f"--override-ini=faulthandler_timeout={CHECK_TIMEOUT}"]
     return [*arguments, "--override-ini=faulthandler_exit_on_timeout=true"]
 
 
 def run_pytest(connection, printed, arguments, plugin=None):
-    """Run pytest in this process. What it prints goes to that file."""
+    """Run pytest in this process. printed: the path of the file for its output."""
     from workshop.reporter import Reporter, set_limits
 
     with open(printed, "wb") as file:
@@ -139,38 +144,41 @@ def run_pytest(connection, printed, arguments, plugin=None):
         os.dup2(file.fileno(), 2)
     os.chdir(TOP)
     set_limits()
-    sys.dont_write_bytecode = False  # what is compiled once need not be at each check
+    sys.dont_write_bytecode = False  # so that each file is compiled once, and not for each run
     import pytest
 
     status = 1
     try:
         status = pytest.main(arguments, plugins=[(plugin or Reporter)(connection)])
-    finally:  # whatever goes on in this process ends with it
+    finally:  # os._exit() also ends the threads that the learner's code has left running
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
 
 
 class Process:
-    """A pytest that does what workshop/reporter.py says. connection: on which it tells of it."""
+    """A process that runs pytest with the Reporter of workshop/reporter.py.
+
+    connection: on which it sends its messages
+    """
 
     def __init__(self, arguments, run=run_pytest):
         handle, self._printed = tempfile.mkstemp()
         os.close(handle)
-        self.connection, theirs = processes.Pipe()
-        given = theirs, self._printed, arguments
-        self._process = processes.Process(target=run, args=given)
+        self.connection, other_end = multiprocessing_context.Pipe()
+        given = other_end, self._printed, arguments
+        self._process = multiprocessing_context.Process(target=run, args=given)
         start_server()
         self._process.start()
-        theirs.close()
+        other_end.close()
 
-    def ask(self, number):
-        """Have it run that check; None: no more of them."""
-        with contextlib.suppress(OSError):  # it has ended, and so will its connection
+    def run_check(self, number):
+        """Have it run the check with this number; None: there are no more."""
+        with contextlib.suppress(OSError):  # it has exited, which verdict() will notice
             self.connection.send(number)
 
-    def last_words(self):
-        """Its exit status, and all that it has printed: nothing, if it was killed here."""
+    def outcome(self):
+        """Wait until it exits. Return its exit status and its output, which kill() deletes."""
         self._process.join()
         printed = ""
         with contextlib.suppress(FileNotFoundError):
@@ -183,38 +191,39 @@ class Process:
         Path(self._printed).unlink(missing_ok=True)
 
 
-started = False
+server_started = False
 
 
 def start_server():
-    """Start the server that forks, if it is not there. It ignores Ctrl-C from its very beginning.
+    """Start the fork server, unless it is running. From its beginning, it ignores Ctrl-C.
 
-    Ctrl-C is for the command, which ends its processes itself.
+    Only the command reacts to Ctrl-C, and it ends its processes itself.
     """
-    global started
-    if started or not SERVED or threading.current_thread() is not threading.main_thread():
+    global server_started
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if server_started or not USES_FORKSERVER or not in_main_thread:
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         forkserver.ensure_running()
-        started = True
+        server_started = True
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def ended_early(process, answers):
-    """What is told when pytest ended in the middle."""
-    status, printed = process.last_words()
-    where = re.findall(rf'File ".*?({re.escape(answers)}/\S+/app\.py)", line (\d+)', printed)
+def explain_exit(process, apps):
+    """The explanation if pytest exited before its checks were done."""
+    status, printed = process.outcome()
+    where = re.findall(rf'File ".*?({re.escape(apps)}/\S+/app\.py)", line (\d+)', printed)
     if "Timeout" in printed and where:
         path, line = where[0]
         return {
-            "Seen": f"{path} was still busy after {STUCK} seconds, at line {line}.",
+            "Seen": f"{path} was still busy after {CHECK_TIMEOUT} seconds, at line {line}.",
             "Look at": "Is there a loop that never ends?",
         }
     return {
-        "Seen": f"Python ended in the middle of the checks, with status {status}. "
-        f"Its last words: {' '.join(printed.splitlines()[-1:])}",
-        "Look at": "Does app.py end Python itself, with os._exit()? If the same happens with "
-        "--solutions, it is not your code.",
+        "Seen": f"Python exited in the middle of the checks, with status {status}. "
+        f"Its last line of output: {' '.join(printed.splitlines()[-1:])}",
+        "Look at": "Does app.py exit Python itself, with os._exit()? If the same happens with "
+        "--solutions, your code is not the cause.",
     }

@@ -1,4 +1,4 @@
-"""doctor: is this computer fit for the class? Each problem comes with the line that cures it."""
+"""doctor: is this computer ready for class? Each problem is printed with what to do about it."""
 
 import os
 import platform
@@ -13,35 +13,35 @@ import webbrowser
 
 import click
 
-from workshop import checks, setup
-from workshop.screen import COMMAND, WINDOWS, aside, console
+from workshop import COMMAND, WINDOWS, checks, setup
+from workshop.screen import console, status
 from workshop.steps import STEPS, TOP
 
 SYNCED = r"OneDrive|Dropbox|Google ?Drive|Nextcloud|Mobile Documents|iCloud"
-ROOM = 1.0  # GB that the packages of all groups and their caches take, with some to spare
+SPACE = 1.0  # GB for the packages of all groups and for their caches, with some to spare
 SLOW = 3.0  # seconds to import what every check imports; 0.5 is usual
 
 
 class Problem(Exception):
-    """What is amiss, and the line that cures it."""
+    """What is wrong, and what to do about it."""
 
-    def __init__(self, what, cure):
-        super().__init__(what, cure)
-        self.what, self.cure = what, cure
+    def __init__(self, what, remedy):
+        super().__init__(what, remedy)
+        self.what, self.remedy = what, remedy
 
 
 def python():
     if sys.maxsize < 2**32:
         raise Problem(
-            "This Python is a 32-bit one, for which many packages are not made.",
-            "Install the 64-bit one from https://www.python.org/downloads/",
+            "This is a 32-bit Python, and many packages do not support that.",
+            "Install a 64-bit Python from https://www.python.org/downloads/",
         )
     return f"Python {platform.python_version()}"
 
 
 def venv():
     if not setup.inside():
-        raise Problem("This is not the Python of .venv.", f"Type: {COMMAND} doctor")
+        raise Problem("This is not the Python of .venv.", f"Run: {COMMAND} doctor")
     return "inside .venv"
 
 
@@ -51,7 +51,7 @@ def packages():
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    lines = setup.PINS.read_text(encoding="utf-8").splitlines()
+    lines = setup.REQUIREMENTS.read_text(encoding="utf-8").splitlines()
     pins = [Requirement(line) for line in lines if line[:1].isalnum()]
     pinned = {pin.name: pin.specifier for pin in pins if not pin.marker or pin.marker.evaluate()}
     wrong = []
@@ -61,8 +61,8 @@ def packages():
             wrong.append(f"{name} {distribution.version}")
     if wrong:
         raise Problem(
-            f"Another version than the workshop's: {', '.join(wrong)}.",
-            f"Delete the folder .venv, then type: {COMMAND}",
+            f"Not the version that the workshop uses: {', '.join(wrong)}.",
+            f"Delete the folder .venv, then run: {COMMAND}",
         )
     return "packages as pinned"
 
@@ -73,8 +73,8 @@ def port():
             socket.create_connection(server.getsockname(), timeout=5).close()
     except OSError as error:
         raise Problem(
-            f"A server on this computer cannot be reached from it: {error.strerror or error}.",
-            "Allow Python in the firewall, or end the VPN, then try again.",
+            f"Programs here cannot reach a server on this computer: {error.strerror or error}.",
+            "Allow Python in the firewall, or turn off the VPN, then try again.",
         ) from None
     return "a server can be reached"
 
@@ -86,52 +86,55 @@ def writing():
                 pass
         except OSError as error:
             raise Problem(
-                f"{folder} cannot be written to: {error.strerror or error}.",
-                f"Copy the whole folder to a place of your own, such as {home()}",
+                f"{folder} is not writable: {error.strerror or error}.",
+                f"Copy the whole folder to one of your own, for example in {home()}",
             ) from None
-    return "the folder can be written to"
+    return "the folder is writable"
 
 
 def disk():
     free = shutil.disk_usage(TOP).free / 1e9
-    if free < ROOM:
-        raise Problem(f"The disk has {free:.1f} GB left.", f"Free {ROOM:.0f} GB, then try again.")
+    if free < SPACE:
+        raise Problem(f"The disk has {free:.1f} GB left.", f"Free {SPACE:.0f} GB, then try again.")
     return f"{free:.0f} GB free"
 
 
-def place():
+def location():
     if found := re.search(SYNCED, str(TOP)):
         raise Problem(
-            f"The folder is inside {found[0]}, which copies each file and may lock it meanwhile.",
-            f"Move the whole folder to a place that is not synced, such as {home()}",
+            f"The folder is inside {found[0]}, which copies every file and may lock it meanwhile.",
+            f"Move the whole folder to one that is not synced, for example in {home()}",
         )
     if WINDOWS and len(str(TOP)) > 100:
         raise Problem(
-            f"The folder's path has {len(str(TOP))} characters; Windows may refuse longer ones.",
+            f"The folder's path has {len(str(TOP))} characters. Files in it may have paths that "
+            "are too long for Windows.",
             f"Move the whole folder to {home()}",
         )
-    strange = " (spaces and other letters in its path do no harm)"
-    return "a good place" + (strange if re.search(r"[^\w/\\:.-]|[^\x00-\x7f]", str(TOP)) else "")
+    unusual = " (spaces and non-ASCII letters in its path do no harm)"
+    is_unusual = re.search(r"[^\w/\\:.-]|[^\x00-\x7f]", str(TOP))
+    return "a good location" + (unusual if is_unusual else "")
 
 
 def clock():
-    if time.time() < setup.PINS.stat().st_mtime - 24 * 3600:
+    if time.time() < setup.REQUIREMENTS.stat().st_mtime - 24 * 3600:
         raise Problem(
             f"The clock says {time.strftime('%Y-%m-%d %H:%M')}, which is before the workshop was "
             "copied here.",
-            "Set the computer's date and time, or have it set them by itself.",
+            "Set the computer's date and time, or have them set automatically.",
         )
     return f"clock {time.strftime('%Y-%m-%d %H:%M %z')}"
 
 
 def imports():
-    words = "import time; t = time.perf_counter(); import pytest, flask_restful; "
-    command = [sys.executable, "-c", words + "print(time.perf_counter() - t)"]
+    code = "import time; t = time.perf_counter(); import pytest, flask_restful; "
+    command = [sys.executable, "-c", code + "print(time.perf_counter() - t)"]
     times = [float(subprocess.check_output(command, cwd=TOP)) for _ in range(3)]
     if min(times) > SLOW:
         raise Problem(
-            f"Python takes {min(times):.1f} s to import Flask. An antivirus may look at each file.",
-            f"Tell the antivirus to leave out this folder: {setup.VENV}",
+            f"Python takes {min(times):.1f} s to import pytest and Flask. An antivirus program may "
+            "be scanning each file.",
+            f"Exclude this folder from the antivirus program: {setup.VENV}",
         )
     return f"imports {min(times):.1f} s"
 
@@ -140,18 +143,18 @@ def solution():
     verdict = checks.check(STEPS[1], "solutions")
     if not verdict.green:
         raise Problem(
-            f"The solution of step 2 is not green here: {verdict.told['Seen']}",
-            "Please say so, as CONTRIBUTING.md asks, with all that this has printed.",
+            f"Our solution of step 2 is not green here: {verdict.explanation['Seen']}",
+            "Please tell us, as CONTRIBUTING.md says, and include this command's output.",
         )
     return "checks work"
 
 
 def everything():
-    of_maintainers = "verify", "bench"
-    missing = setup.lacking([group for group in setup.groups() if group not in of_maintainers])
+    for_maintainers = "verify", "bench"
+    missing = setup.missing([group for group in setup.groups() if group not in for_maintainers])
     if missing:
-        raise Problem(f"Not installed yet: {', '.join(missing)}.", f"Type: {COMMAND} setup --all")
-    return "all is installed"
+        raise Problem(f"Not installed yet: {', '.join(missing)}.", f"Run: {COMMAND} setup --all")
+    return "everything is installed"
 
 
 def browser():
@@ -159,8 +162,8 @@ def browser():
         webbrowser.get()
     except webbrowser.Error:
         raise Problem(
-            "Python finds no browser, so that notebooks and slides do not open by themselves.",
-            "Install one, or open the address that the command shows in a browser of yours.",
+            "Python finds no browser, so notebooks and slides do not open automatically.",
+            "Install one, or open the URL that the command prints yourself.",
         ) from None
     return "a browser"
 
@@ -169,41 +172,43 @@ def home():
     return os.path.expanduser("~")
 
 
-CHECKS = python, venv, packages, port, writing, disk, place, clock, imports, solution
-ONLY_WANTED = everything, browser  # by notebooks and slides; the steps go without
+NEEDED = python, venv, packages, port, writing, disk, location, clock, imports, solution
+OPTIONAL = everything, browser  # only notebooks and slides need them
 
 
 @click.command()
 def doctor():
-    """Check this computer before class.
+    """Check whether this computer is ready for class.
 
-    Exit status: 0 when it is fit for the steps, 1 when not. What only the notebooks and slides want
-    is marked with !, and does not count.
+    Exit status: 0 if it is ready for the steps, 1 if not. Problems that affect only the notebooks
+    and slides are marked with !, and do not count.
     """
-    found, problems, wanted = [], 0, 0
-    for examine in CHECKS + ONLY_WANTED:
+    findings, problems, warnings = [], 0, 0
+    for examine in NEEDED + OPTIONAL:
         try:
-            with aside.status(f"Looking: {examine.__name__} …"):
-                well = examine()
+            with status(f"Checking: {examine.__name__} …"):
+                finding = examine()
         except Problem as problem:
-            if examine in ONLY_WANTED:
-                wanted += 1
-                found.append(f"but: {problem.what.rstrip('.')}")
+            if examine in OPTIONAL:
+                warnings += 1
+                findings.append(f"but: {problem.what.rstrip('.')}")
                 console.print(f"! {problem.what}", style="yellow", markup=False)
             else:
                 problems += 1
                 console.print(f"✗ {problem.what}", style="red", markup=False)
-            console.print(f"  {problem.cure}", markup=False)
+            console.print(f"  {problem.remedy}", markup=False)
         else:
-            if well:
-                found.append(well)
-                console.print(f"✓ {well}", markup=False)
+            findings.append(finding)
+            console.print(f"✓ {finding}", markup=False)
     console.print()
     if problems:
-        console.print(f"To look again: {COMMAND} doctor")
+        console.print(f"To check again: {COMMAND} doctor")
         return 1
-    well = "Enough for the steps; notebooks and slides want what is marked with !."
-    console.print(well if wanted else "All is well.", style="bold green")
-    console.print("To paste to the instructor:")
-    console.print(f"{platform.platform(terse=True)}: {', '.join(found)}", markup=False)
+    ready = "This computer is ready for class."
+    if warnings:
+        ready = "This computer is ready for the steps. What is marked with ! affects only the "
+        ready += "notebooks and slides."
+    console.print(ready, style="bold green")
+    console.print("Send this line to your instructor:")
+    console.print(f"{platform.platform(terse=True)}: {', '.join(findings)}", markup=False)
     return 0

@@ -1,4 +1,4 @@
-"""Single keys from the terminal, without Return, while other things go on."""
+"""Single keys from the terminal, without Return, while the program goes on."""
 
 import contextlib
 import os
@@ -8,14 +8,14 @@ import threading
 
 @contextlib.contextmanager
 def keys(put):
-    """Call put(key) for each key that is pressed, in a thread; nothing where there is no terminal.
+    """In a thread, call put(key) for each key that is pressed. Without a terminal, do nothing.
 
-    Yields whether there is one.
+    Yields whether there is a terminal.
     """
     if not sys.stdin or not sys.stdin.isatty():
         yield False
         return
-    with _one_by_one() as read:
+    with _key_reader() as read:
 
         def listen():
             while key := read():
@@ -29,7 +29,7 @@ if os.name == "nt":
     import msvcrt
 
     @contextlib.contextmanager
-    def _one_by_one():
+    def _key_reader():
         yield msvcrt.getwch
 
 else:
@@ -37,7 +37,7 @@ else:
     import tty
 
     @contextlib.contextmanager
-    def _one_by_one():
+    def _key_reader():
         terminal = sys.stdin.fileno()
         before = termios.tcgetattr(terminal)
         tty.setcbreak(terminal, termios.TCSANOW)

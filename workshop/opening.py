@@ -1,4 +1,4 @@
-"""lab and slides: open what is there, in the browser; the first time, install what it takes."""
+"""lab and slides: open a notebook or the slides in the browser."""
 
 import sys
 import webbrowser
@@ -6,22 +6,23 @@ from functools import partial
 
 import click
 
-from workshop import deck, setup
+from workshop import setup
 from workshop.arguments import step_argument
-from workshop.progress import CACHE
-from workshop.screen import aside, console
+from workshop.screen import console, status
 from workshop.serve import call, free_port
-from workshop.steps import TOP, shown
+from workshop.steps import CACHE, TOP, shown
 
 
 @click.command()
 @step_argument
 def lab(step):
-    """Open JupyterLab at step N's notebook, until Ctrl-C."""
-    notebook = there(TOP / "notebooks" / f"{step.room}.ipynb")
+    """Open step N's notebook in JupyterLab, until Ctrl-C."""
+    notebook = TOP / "notebooks" / f"{step.folder}.ipynb"
+    if not notebook.exists():
+        raise click.ClickException(f"There is no {shown(notebook)}.")
     setup.ensure("core", "notebooks")
-    console.print(f"{shown(notebook)} opens in your browser. Ctrl-C ends it.")
-    console.print("If no browser opens, open the address with a token in it, which comes below.\n")
+    console.print(f"Opening {shown(notebook)} in your browser. Press Ctrl-C to stop.")
+    console.print("If no browser opens, open the URL with a token that is printed below.\n")
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.answer_yes=True"]
     command += ["--allow-root", str(notebook)]  # in a container, everybody is root
     return call(command)
@@ -29,18 +30,20 @@ def lab(step):
 
 @click.command()
 @click.option("--open/--no-open", "show", default=True, help="Open the browser, or not.")
-@click.option("--html", metavar="DIR", help="Write them into a folder, to open without a server.")
-@click.option("--pdf", metavar="FILE", help="Print them, a page for each; it takes a Chromium.")
-@click.option("--notes", is_flag=True, help="With --pdf: after each slide a page with its notes.")
+@click.option("--html", metavar="DIR", help="Write the slides to DIR. They need no server there.")
+@click.option("--pdf", metavar="FILE", help="Print the slides, one per page. Needs Chromium.")
+@click.option("--notes", is_flag=True, help="With --pdf: add a page of notes after each slide.")
 def slides(show, html, pdf, notes):
     """Build the slides and serve them, until Ctrl-C.
 
-    Only this computer can reach them. In the browser, S opens the speaker's view.
+    Only this computer can reach them. In the browser, press S for the speaker view.
     """
     if notes and not pdf:
-        raise click.UsageError("--notes is for --pdf FILE. Elsewhere, press S to see the notes.")
+        raise click.UsageError("--notes needs --pdf FILE. In the browser, press S for the notes.")
     setup.ensure("core", "slides")
-    with aside.status("Building the slides …"):
+    from workshop import deck
+
+    with status("Building the slides …"):
         built = deck.html(html or CACHE / "slides").parent
         if pdf:
             deck.pdf(pdf, notes)
@@ -53,19 +56,12 @@ def slides(show, html, pdf, notes):
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *arguments):
-            """Say nothing."""
+            """Log nothing."""
 
     address = "127.0.0.1", free_port(8100)
     with ThreadingHTTPServer(address, partial(Quiet, directory=built)) as server:
         url = "http://{}:{}".format(*address)
-        console.print(f"The slides are served at {url}. Ctrl-C ends it.")
+        console.print(f"Serving the slides at {url}. Press Ctrl-C to stop.")
         if show:
             webbrowser.open(url)
         server.serve_forever()
-
-
-def there(path):
-    """The path, if there is such a thing."""
-    if not path.exists():
-        raise click.ClickException(f"There is no {shown(path)}.")
-    return path

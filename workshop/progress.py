@@ -1,8 +1,8 @@
-"""Where the learner is, by what is in the files.
+"""Where the learner is, judged by the files.
 
-Nothing is ticked off. A verdict is remembered for exactly the content that it was found with: the
-answer, its checks, the packages and the Python. What is not remembered is checked again, so that
-the folder may be moved, and .workshop deleted, and nothing is lost.
+The learner marks nothing as done. A verdict is remembered together with a fingerprint of everything
+that it depends on: the code, its checks, the packages and the Python. If the fingerprint is another
+one, the code is checked again. So nothing is lost if the folder is moved or .workshop is deleted.
 """
 
 import contextlib
@@ -10,15 +10,15 @@ import hashlib
 import json
 import sys
 
+from workshop import setup
 from workshop.checks import Verdict, check
-from workshop.steps import STEPS, TOP
+from workshop.steps import CACHE, STEPS, TOP
 
-CACHE = TOP / ".workshop"
-VERDICTS = CACHE / "verdicts"  # a line for each: a fingerprint, and what was told, as JSON
+VERDICTS = CACHE / "verdicts"  # a line for each: a fingerprint, and the explanation as JSON
 
 
 def content(path):
-    """A file's content, whatever its line ends are; None if there is no such file."""
+    """A file's content, whatever its line endings are; None if there is no such file."""
     try:
         return path.read_bytes().replace(b"\r\n", b"\n")
     except OSError:
@@ -26,42 +26,42 @@ def content(path):
 
 
 def fingerprint(step):
-    """What a verdict on the learner's answer rests on, as a short text."""
-    tests = TOP / "tests"
-    files = [step.app, TOP / "requirements.lock", *sorted(tests.glob("*.py"))]
+    """Everything that a verdict on the learner's code depends on, as a short text."""
+    files = [step.app, *sorted((TOP / "tests").glob("*.py"))]
     files += sorted(path for s in STEPS[: step.number] for path in s.checks.glob("*.py"))
-    whole = hashlib.sha256(repr((step.room, sys.version_info[:3])).encode())
+    python = sys.version_info[:3]
+    whole = hashlib.sha256(repr((step.folder, setup.lock_checksum(), python)).encode())
     for path in files:
         whole.update(hashlib.sha256(content(path) or b"").digest())
     return whole.hexdigest()
 
 
 def remembered(step):
-    """The Verdict on the answer as it is now, or None if it is not known. It knows no promises."""
+    """The Verdict on the code as it is now, without its promises; None if it is not known."""
     wanted = fingerprint(step)
     with contextlib.suppress(OSError, ValueError):
         for line in VERDICTS.read_text(encoding="utf-8").splitlines():
-            found, _, told = line.partition(" ")
+            found, _, explanation = line.partition(" ")
             if found == wanted:
-                return Verdict(told=json.loads(told))
+                return Verdict(explanation=json.loads(explanation))
     return None
 
 
-def remember(step, verdict, known_by):
-    """Remember a Verdict, unless the answer is no longer what its fingerprint was made of."""
-    if fingerprint(step) != known_by or remembered(step):
+def remember(step, verdict, before):
+    """Remember a Verdict, unless the fingerprint is no longer the one from before the check."""
+    if fingerprint(step) != before or remembered(step):
         return
     with contextlib.suppress(OSError):  # a folder that cannot be written to, or a full disk
         CACHE.mkdir(exist_ok=True)
         with VERDICTS.open("a", encoding="utf-8") as lines:
-            lines.write(f"{known_by} {json.dumps(verdict.told)}\n")
+            lines.write(f"{before} {json.dumps(verdict.explanation)}\n")
 
 
-def checked(step, processes=1):
-    """Check the learner's answer, remember the Verdict and return it."""
-    known_by = fingerprint(step)
-    verdict = check(step, processes=processes)
-    remember(step, verdict, known_by)
+def checked(step):
+    """Check the learner's code, remember the Verdict and return it."""
+    before = fingerprint(step)
+    verdict = check(step)
+    remember(step, verdict, before)
     return verdict
 
 
@@ -71,16 +71,16 @@ def begun(step):
 
 
 def is_green(step):
-    """Whether the answer keeps all promises. A starter does not; what is not known is checked."""
+    """Whether the code keeps all promises, checking it if that is not known. A starter does not."""
     return begun(step) and (remembered(step) or checked(step)).green
 
 
 def is_known_green(step):
-    """Whether that is known without a check."""
+    """Whether the code is known to keep all promises, without checking it."""
     return begun(step) and (verdict := remembered(step)) is not None and verdict.green
 
 
 def current(is_done=is_known_green):
-    """The step to work on: the last one that was begun, or the one after it. None: all are done."""
+    """The step to work on: the last one begun or, if that is done, the next. None: all are done."""
     last = max((step.number for step in STEPS if begun(step)), default=1)
     return next((step for step in STEPS[last - 1 :] if not is_done(step)), None)

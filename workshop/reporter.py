@@ -1,8 +1,8 @@
-"""Inside pytest: run the checks that the command asks for, one by one, and tell it of each.
+"""A pytest plugin: run the checks that the command asks for, one by one, and report on each.
 
-Until the first check is asked for, this process waits, with everything imported and collected:
-`watch` has it ready before it is needed. The numbers of checks come in on the connection. On it
-goes out a dict for each thing that the command is to know. Without the command, this process ends.
+Until the first check is asked for, this process waits, with everything imported and collected. So
+`watch` can start it before it is needed. The numbers of the checks arrive on the connection, and
+messages leave on it, as dicts. When the command ends, this process ends, too.
 """
 
 import contextlib
@@ -16,40 +16,43 @@ import pytest
 
 
 class Reporter:
-    """The plugin that does it."""
+    """The plugin. connection: the end of a pipe to the command."""
 
     def __init__(self, connection):
         self._connection = connection
 
-    def _tell(self, **what):
-        self._connection.send(what)
+    def _send(self, **message):
+        self._connection.send(message)
 
     def pytest_collectreport(self, report):
         if report.failed:
-            self._tell(uncollected=str(report.longrepr))
+            self._send(uncollected=str(report.longrepr))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
         if session.testsfailed:
-            return None  # pytest says that not all could be collected
-        gc.freeze()  # what is here by now stays; it need not be looked through again and again,
-        gc.set_threshold(100_000)  # and the rest not as often: this process will not be there long
+            return None  # pytest reports that some checks could not be collected
+        gc.freeze()  # the objects that exist by now will stay, so do not look through them again,
+        gc.set_threshold(100_000)  # nor through the others as often: this process will end soon
         promises = {dict(item.user_properties)["promise"] for item in session.items}
-        self._tell(ready=len(session.items), promises=len(promises))
+        self._send(ready=len(session.items), promises=len(promises))
         while (number := self._connection.recv()) is not None:
             item = session.items[number]
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-            self._tell(over=number, enough=bool(session.shouldfail))
+            self._send(over=number, enough=bool(session.shouldfail))
         os._exit(0)
 
     def pytest_runtest_logreport(self, report):
-        said = dict(report.user_properties)
-        told = said.get("told", {"Promised": said["promise"], "Seen": report.longreprtext})
-        self._tell(promise=said["promise"], told=told if report.failed else None)
+        properties = dict(report.user_properties)
+        promise, explanation = properties["promise"], None
+        if report.failed:
+            unexpected = {"Promised": promise, "Seen": report.longreprtext}
+            explanation = properties.get("explanation", unexpected)
+        self._send(promise=promise, explanation=explanation)
 
 
 def set_limits():
-    """Hold this process to a limit of memory, and have Ctrl-C be for the command alone."""
+    """Limit this process's memory, and leave Ctrl-C to the command."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "win32":
         return

@@ -1,4 +1,4 @@
-"""run: serve a step's app, with lines to paste that show the step's point."""
+"""run: serve a step's app, and print commands that show what the step is about."""
 
 import os
 import re
@@ -12,40 +12,43 @@ from pathlib import Path
 
 import click
 
+from workshop import WINDOWS
 from workshop.arguments import step_argument
-from workshop.progress import CACHE
-from workshop.screen import WINDOWS, console
-from workshop.steps import TOP, shown
-from workshop.worker import PATIENCE, worker
+from workshop.screen import console
+from workshop.steps import CACHE, TOP, shown
 
 
 @click.command()
 @step_argument
-@click.option("--port", default=8000, show_default=True, help="Taken: the next free one is used.")
-@click.option("--solutions", is_flag=True, help="Serve the solution, not your answer.")
+@click.option(
+    "--port", default=8000, show_default=True, help="If taken, the next free port is used."
+)
+@click.option("--solutions", is_flag=True, help="Serve our solution instead of your code.")
 def run(step, port, solutions):
-    """Serve step N's app, again at every save, until Ctrl-C.
+    """Serve step N's app, and reload it at every save, until Ctrl-C.
 
-    Below, it shows each request and each task as they happen, with time running downwards.
+    It shows each request and each task as they happen, with time running down the screen.
     """
-    app = TOP / ("solutions" if solutions else "steps") / step.room / "app.py"
+    app = TOP / ("solutions" if solutions else "steps") / step.folder / "app.py"
     wanted, port = port, free_port(port)
-    console.print(f"{shown(app)} is served at http://127.0.0.1:{port}. Ctrl-C ends it.\n")
+    console.print(f"Serving {shown(app)} at http://127.0.0.1:{port}. Press Ctrl-C to stop.\n")
     if port != wanted:
-        console.print(f"(Port {wanted} is taken. Does another run still go on?)\n")
-    console.print("To paste into another terminal, in any of these ways:")
-    for way, lines in ways(curls(step, port)).items():
+        console.print(f"(Port {wanted} is taken. Is another run still going?)\n")
+    console.print("Paste any of these into another terminal:")
+    for way, lines in ways(curl_commands(step, port)).items():
         console.print(f"\n  {way}")
         for line in lines:
             console.print(f"    {line}", markup=False)
-    console.print("\nBelow, time runs down: ┬ a request or a task begins, │ goes on, ┴ ends.\n")
+    console.print("\nTime runs down: ┬ a request or a task begins, │ is in progress, ┴ ends.\n")
     flask = [sys.executable, "-m", "workshop.timeline", "--app", str(app)]
-    flask += ["run", "--port", str(port), "--debug", "--no-debugger"]  # debug: again at every save
-    if step.needs:
+    flask += ["run", "--port", str(port), "--debug", "--no-debugger"]  # debug: to reload
+    if step.extra_groups:
+        from workshop.worker import PATIENCE, worker
+
         environment = celery_environment()
         with worker(app.parent, environment):
             status = call(flask, interrupted=0, env=environment)
-            console.print(f"The worker finishes what it has begun, in {PATIENCE} seconds at most.")
+            console.print(f"Waiting up to {PATIENCE} seconds for the worker to finish its tasks.")
         return status
     if not WINDOWS:
         os.chdir(TOP)
@@ -54,15 +57,15 @@ def run(step, port, solutions):
 
 
 def call(command, interrupted=130, **options):
-    """Run a command to its end; return its exit status. Until then, Ctrl-C is for it alone.
+    """Run a command, which gets Ctrl-C in place of this process; return its exit status.
 
-    interrupted: what is returned if there was a Ctrl-C.
+    interrupted: what to return after Ctrl-C
     """
     pressed = threading.Event()
     before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
     try:
         with subprocess.Popen(command, cwd=TOP, **options) as process:
-            if pressed.is_set():  # it may have come a moment too early to reach the process
+            if pressed.is_set():  # it may have been too early to reach the process
                 process.terminate()
             status = process.wait()
     finally:
@@ -71,21 +74,21 @@ def call(command, interrupted=130, **options):
 
 
 def celery_environment():
-    """The environment for Celery: over files, where REDIS_URL says nothing else."""
-    from workshop import files
+    """The environment for Celery: with a broker on files, unless REDIS_URL is set."""
+    from workshop import file_broker
 
     redis = "REDIS_URL" in os.environ
     folder = Path(os.environ.get("WORKSHOP_FILES", CACHE / "celery"))
     where = "at REDIS_URL" if redis else f"files in {folder}"
     console.print("A worker is started as well.")
-    console.print(f"Broker and result store are {where}.\n", markup=False, soft_wrap=True)
-    return {**os.environ, **({} if redis else files.environment(folder))}
+    console.print(f"The broker and the result store are {where}.\n", markup=False, soft_wrap=True)
+    return {**os.environ, **({} if redis else file_broker.environment(folder))}
 
 
-def curls(step, port):
-    """The curl commands of the step's lesson, for this port, but none with an id in it.
+def curl_commands(step, port):
+    """The curl commands of the step's lesson, for this port, except those with a task's id.
 
-    Each task has another id: the timeline shows the line to paste when there is one.
+    Each task has a different id: the timeline shows the command for it.
     """
     lesson = step.lesson.read_text(encoding="utf-8")
     found = re.findall(r"^\$ (curl .*)$", lesson, re.MULTILINE)
@@ -94,7 +97,7 @@ def curls(step, port):
 
 
 def ways(lines):
-    """The same requests by curl, in PowerShell and in Python."""
+    """Commands that send the requests of these curl commands, for curl, PowerShell and Python."""
     requests = list(dict.fromkeys(request(line) for line in lines))
     return {
         "curl": lines if not WINDOWS else [line.replace("curl", "curl.exe", 1) for line in lines],
@@ -104,7 +107,7 @@ def ways(lines):
 
 
 def request(line):
-    """What a curl command asks for: method, URL, headers and body."""
+    """The request that a curl command sends: method, URL, headers and body."""
     words = shlex.split(line)[1:]
     options = {"-X": [], "-H": [], "-d": []}
     url = ""
@@ -128,15 +131,15 @@ def powershell(method, url, headers, body):
 
 
 def python(method, url, headers, body):
-    asked = repr(url)
+    argument = repr(url)
     if body or headers or method != "GET":
         data = f", {body.encode()!r}" if body else ", None"
-        asked = f"r.Request({url!r}{data}, {dict(headers)!r}, method={method!r})"
-    return f"a = r.urlopen({asked}); print(a.status, a.headers, a.read().decode())"
+        argument = f"r.Request({url!r}{data}, {dict(headers)!r}, method={method!r})"
+    return f"a = r.urlopen({argument}); print(a.status, a.headers, a.read().decode())"
 
 
 def free_port(wanted):
-    """The wanted port, or the next one that nobody listens at."""
+    """This port or, if it is taken, the next free one."""
     for port in range(wanted, min(wanted + 100, 65536)):
         with socket.socket() as probe:
             if not WINDOWS:
@@ -146,4 +149,4 @@ def free_port(wanted):
             except OSError:
                 continue
             return port
-    raise click.ClickException(f"No free port between {wanted} and {wanted + 99}.")
+    raise click.ClickException(f"There is no free port between {wanted} and {wanted + 99}.")

@@ -1,83 +1,86 @@
-"""Makes .venv, and sees that it holds what was asked for, at the versions of requirements.lock.
+"""Make .venv, and install dependency groups in it, at the versions of requirements.lock.
 
-The standard library alone, because this runs before anything else is there. What only setting up
-needs is imported where it is used, because nearly always there is nothing to do. What is said goes
-to stderr: stdout is the command's own.
+This module uses the standard library alone, because it runs before anything is installed. Modules
+that only an installation needs are imported where they are used, because there is nearly never
+anything to install. Its messages go to stderr: stdout is for the command's results.
 """
 
 import json
 import os
 import sys
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from zlib import crc32
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "pyproject.toml"
-PINS = ROOT / "requirements.lock"
+REQUIREMENTS = ROOT / "requirements.lock"
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-# What .venv holds; written last. Empty: something was cut short, and .venv is to be made again.
-# If there is none, somebody else made this .venv, and it is not ours to delete.
+# The stamp says what .venv contains. It is written last. If it is empty, an installation was
+# interrupted, and .venv must be made again. If there is none, somebody else made this .venv, and it
+# is not ours to delete.
 STAMP = VENV / "workshop.stamp"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
-# What Python or pip says when something is amiss, and what to do about it. The first that fits.
-CURES = {
+# What Python or pip prints when something goes wrong, and what to do about it. The first match
+# counts.
+REMEDIES = {
     r"No space left|WinError 112|quota exceeded": "The disk is full. Free 200 MB, then try again.",
     r"No module named '?(venv|ensurepip)": f"""\
-This Python came without venv. On Debian or Ubuntu, type the line below; elsewhere, get Python from
-https://www.python.org/downloads/. Then try again.
+This Python came without venv. On Debian or Ubuntu, run the line below. On other systems, install
+Python from https://www.python.org/downloads/. Then try again.
 
     sudo apt install python{VERSION}-venv""",
     r"CERTIFICATE_VERIFY_FAILED": """\
-The network shows a certificate that this Python does not know. Log in to the Wi-Fi in a browser,
-check this computer's clock, or take another network. Then try again.""",
+The network presents a certificate that this Python does not trust. Log in to the Wi-Fi in a
+browser, check this computer's clock, or use another network. Then try again.""",
     r"[Cc]onnection broken|from versions: none|Max retries|[Tt]imed out|incomplete-download": """\
-The packages could not be fetched: there is no network, or one that wants you to log in first (open
-any page in a browser). Get online, then try again.""",
+The packages could not be downloaded: there is no network, or it needs you to log in first (open any
+page in a browser). Get online, then try again.""",
     r"Errno (1|13|30)\b.*\.venv\.lock": f"""\
-This folder cannot be written to: {ROOT}
-Copy it to a place of your own, and try again there.""",
+This folder is not writable: {ROOT}
+Copy it to a folder of your own, and try again there.""",
     r"Errno (1|13|30)\b|WinError (5|32)\b": """\
-Something in the folder .venv cannot be changed. Close what uses it (an editor, another terminal),
-or delete it. Then try again.""",
+Something in the folder .venv cannot be changed. Close the programs that use it (an editor, another
+terminal), or delete it. Then try again.""",
 }
 
 
 def ensure(*groups):
-    """Make .venv if need be, and install what these dependency groups of pyproject.toml list.
+    """Make .venv if necessary, and install these dependency groups of pyproject.toml.
 
-    Return whether there was anything to do. If it cannot be done, say what to do about it and exit
-    with status 2; after Ctrl-C, with 130.
+    Return whether there was anything to do. If it cannot be done, print what to do about it, and
+    exit with status 2; after Ctrl-C, exit with 130.
     """
     try:
-        if not lacking(groups):
+        if not missing(groups):
             return False
-        with _alone():
-            if missing := lacking(groups):  # unless the one that we waited for has seen to it
-                _set_up(missing)
+        with _one_at_a_time():
+            if still_missing := missing(groups):  # another process may have installed them
+                _set_up(still_missing)
     except KeyboardInterrupt:
         _say("\nStopped.")
         sys.exit(130)
-    except (OSError, ValueError) as error:  # ValueError: a pyproject.toml that cannot be read
-        _say("\n" + _cure(str(error)))
+    except (OSError, ValueError) as error:  # ValueError: pyproject.toml cannot be parsed
+        _say("\n" + _remedy(str(error)))
         sys.exit(2)
     return True
 
 
 def groups():
-    """The dependency groups of pyproject.toml that a command installs; proof is none's."""
+    """The dependency groups of pyproject.toml that some command installs, so all but proof."""
     import tomllib
 
     every = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"]
     return [group for group in every if group != "proof"]
 
 
-def heed(arguments):
-    """Have pip take its packages from DIR alone, here and inside .venv, if this is `setup --from`.
+def use_from_option(arguments):
+    """If this is `setup --from DIR`, have pip take all packages from DIR, here and inside .venv.
 
-    It has to be known before there is anything that could read a command line properly.
+    This happens before there are any packages, so there is no click yet to parse the arguments.
     """
     if arguments[:1] != ["setup"]:
         return
@@ -86,18 +89,18 @@ def heed(arguments):
         return
     folder = Path(words[words.index("--from") + 1])
     if not folder.is_dir():
-        _say(f"There is no folder {folder}. Is the stick plugged in?")
+        _say(f"There is no folder {folder}. Is the USB stick plugged in?")
         sys.exit(2)
     os.environ.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=folder.resolve().as_uri())
 
 
 def inside():
-    """Tell whether this is the Python of .venv."""
+    """Whether this is the Python of .venv."""
     return VENV.exists() and os.path.samefile(sys.prefix, VENV)
 
 
-def enter(arguments):
-    """Start the command again with the Python of .venv. This call does not return."""
+def restart_inside(arguments):
+    """Run the command again with the Python of .venv. This call does not return."""
     command = [str(PYTHON), str(ROOT / "workshop"), *arguments]
     if os.name != "nt":
         os.execv(PYTHON, command)
@@ -105,33 +108,40 @@ def enter(arguments):
     import signal
     import subprocess
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child as well, and is its own
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the child gets Ctrl-C as well, and reacts to it
     sys.exit(subprocess.call(command))
 
 
-def lacking(groups):
-    """Those of these groups that .venv does not hold, at the versions of requirements.lock."""
-    held = _stamp().get("groups", {})
-    return [group for group in groups if held.get(group) != _pins()]
+def missing(groups):
+    """Those of these groups that are not in .venv at the versions of requirements.lock."""
+    installed = _stamp().get("groups", {})
+    return [group for group in groups if installed.get(group) != lock_checksum()]
 
 
-def _pins():
-    return crc32(PINS.read_bytes())  # which also says what each group asked for
+def lock_checksum():
+    """The checksum of requirements.lock, which pins the versions for every group."""
+    stat = REQUIREMENTS.stat()
+    return _checksum(stat.st_mtime_ns, stat.st_size)
+
+
+@cache  # by time and size, so that the file is read again only after a change
+def _checksum(mtime, size):
+    return crc32(REQUIREMENTS.read_bytes())
 
 
 def _stamp():
-    """Return what is known of .venv; nothing if it is not fit for use."""
+    """Return what the stamp says about .venv; nothing if .venv cannot be used."""
     try:
         stamp = json.loads(STAMP.read_bytes())
-        fit = (
-            os.path.samefile(stamp["venv"], VENV)  # neither moved nor copied to here
+        usable = (
+            os.path.samefile(stamp["venv"], VENV)  # it was not moved or copied
             and PYTHON.exists()
-            and os.path.exists(stamp["base"])  # the Python it was made from is still there,
-            and (stamp["version"] == VERSION or not inside())  # and still the same
+            and os.path.exists(stamp["base"])  # the Python that made it is still there,
+            and (stamp["version"] == VERSION or not inside())  # in the same version
         )
     except (OSError, ValueError):
-        fit = False
-    return stamp if fit else {}
+        usable = False
+    return stamp if usable else {}
 
 
 def _set_up(groups):
@@ -140,40 +150,40 @@ def _set_up(groups):
 
     started = time.monotonic()
     _say("Setting up, once:")
-    stamp = _stamp() or _make()
-    _keep(stamp)  # what is made is made, also if pip then finds no network
+    stamp = _stamp() or _make_venv()
+    _write_stamp(stamp)  # now, so that .venv is kept even if pip finds no network
     _install(groups)
-    stamp["groups"].update(dict.fromkeys(groups, _pins()))
-    _keep(stamp)
-    importlib.invalidate_caches()  # so that this very process can import what is new
+    stamp["groups"].update(dict.fromkeys(groups, lock_checksum()))
+    _write_stamp(stamp)
+    importlib.invalidate_caches()  # so that this process can import the new packages
     _say(f"Ready in {time.monotonic() - started:.0f} s.")
 
 
-def _keep(stamp):
-    whole = STAMP.with_suffix(".new")
-    whole.write_text(json.dumps(stamp), encoding="utf-8")
-    whole.replace(STAMP)
+def _write_stamp(stamp):
+    new = STAMP.with_suffix(".new")
+    new.write_text(json.dumps(stamp), encoding="utf-8")
+    new.replace(STAMP)
 
 
-def _make():
-    """Make .venv with nothing but pip in it, and return what its stamp is to say."""
+def _make_venv():
+    """Make .venv with only pip in it, and return what its stamp should say."""
     import shutil
 
     old = ROOT / ".venv-old"
     shutil.rmtree(old, ignore_errors=True)
     if STAMP.exists():
-        VENV.rename(old)  # all of it or nothing: it may be in use
+        VENV.rename(old)  # either all of it or nothing: another program may be using it
         shutil.rmtree(old, ignore_errors=True)
     elif os.path.lexists(VENV):
         kept = next(p for n in range(1, 99) if not os.path.lexists(p := ROOT / f".venv-{n}"))
         VENV.rename(kept)
-        _say(f"(There was a .venv that the workshop did not make. It is kept, as {kept.name}.)")
+        _say(f"(There was a .venv that the workshop did not make. It is now {kept.name}.)")
 
     VENV.mkdir()
     STAMP.touch()
-    base = sys._base_executable  # this Python; or, if it is a venv's, the one behind it
+    base = sys._base_executable  # this Python or, if this is a venv's, the one that made the venv
     _run(base, "-m", "venv", "--without-pip", str(VENV))
-    _run(PYTHON, "-m", "ensurepip")  # not by venv, which would keep what it says to itself
+    _run(PYTHON, "-m", "ensurepip")  # here, because venv would hide its error messages
     return {"venv": str(VENV), "base": base, "version": VERSION, "groups": {}}
 
 
@@ -183,26 +193,30 @@ def _install(groups):
 
     names = []
 
-    def heed(line):
+    def on_line(line):
         if line.startswith("Installing collected packages"):
-            STAMP.write_text("")  # only now: without a network, what was there is still good
+            STAMP.write_text("")  # not earlier: without a network, nothing has changed
         elif name := re.match(r"Collecting ([\w.-]+)|Processing .*[/\\]([\w.]+)-", line):
             names.append(name[1] or name[2])
             _say(names[-1], end=" " if len(names) % 6 else "\n")
 
     listed = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"]
     options = "--no-user --no-input --disable-pip-version-check --progress-bar off --retries 2"
+    options = [*options.split(), "-c", REQUIREMENTS.name]
     wanted = [requirement for group in groups for requirement in listed[group]]
-    _run(PYTHON, "-m", "pip", "install", *options.split(), "-c", PINS.name, *wanted, heed=heed)
+    _run(PYTHON, "-m", "pip", "install", *options, *wanted, on_line=on_line)
     if len(names) % 6:
         _say()
 
 
-def _run(python, *arguments, heed=lambda line: None):
-    """Run a Python that heeds none of the learner's PYTHON settings, and keep what it says."""
+def _run(python, *arguments, on_line=lambda line: None):
+    """Run a Python without the learner's PYTHON settings. If it fails, raise its output.
+
+    on_line: called with each line of its output
+    """
     import subprocess
 
-    said = []
+    output = []
     with subprocess.Popen(
         [str(python), "-I", "-u", "-X", "utf8", *arguments],
         cwd=ROOT,
@@ -211,38 +225,38 @@ def _run(python, *arguments, heed=lambda line: None):
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        close_fds=False,  # it is to have the lock of _alone() too
+        close_fds=False,  # so that it inherits the lock of _one_at_a_time()
     ) as process:
         try:
             for line in process.stdout:
-                said.append(line)
-                heed(line)
+                output.append(line)
+                on_line(line)
         except BaseException:
             process.kill()
             raise
     if process.returncode:
-        raise ChildProcessError("".join(said))
+        raise ChildProcessError("".join(output))
 
 
 @contextmanager
-def _alone():
-    """Wait until nobody else is setting up, then make the others wait.
+def _one_at_a_time():
+    """Wait until no other process is setting up, then hold off the others.
 
-    The system gives the lock back when the last process that has it ends. pip has it too: if we are
-    killed, the next try waits for the pip that we leave behind, and does not get in its way.
+    The system releases the lock when the last process that holds it exits. pip holds it as well: if
+    this process is killed, the next one waits for the pip that is left over.
     """
     import time
 
-    with open(ROOT / ".venv.lock", "ab") as turn:
-        if not _locked(turn):
-            _say("Another set-up is at work here: waiting until it is done.")
-            while not _locked(turn):
+    with open(ROOT / ".venv.lock", "ab") as file:
+        if not _try_to_lock(file):
+            _say("Another process is setting up the workshop: waiting until it is done.")
+            while not _try_to_lock(file):
                 time.sleep(0.2)
-        os.set_inheritable(turn.fileno(), True)
+        os.set_inheritable(file.fileno(), True)
         yield
 
 
-def _locked(file):
+def _try_to_lock(file):
     try:
         if os.name == "nt":
             import msvcrt
@@ -255,26 +269,27 @@ def _locked(file):
     except (BlockingIOError, PermissionError):
         return False
     except OSError:
-        pass  # a network drive without locks: better without than not at all
+        pass  # a network drive without locks: going on without one is better than giving up
     return True
 
 
-def _cure(said):
+def _remedy(output):
+    """What to do about this output of Python or pip."""
     import re
 
-    missing = "No matching distribution" in said or "Cannot install" in said
-    if missing and os.environ.get("PIP_NO_INDEX") == "1":
+    not_found = "No matching distribution" in output or "Cannot install" in output
+    if not_found and os.environ.get("PIP_NO_INDEX") == "1":
         return (
             f"The folder has no packages for this computer: Python {VERSION}, {sys.platform}.\n"
-            "Get online and type the same without --from, or fill the folder again with --wheels."
+            "Get online and run the same without --from, or fill the folder again with --wheels."
         )
-    for sign, cure in CURES.items():
-        if re.search(sign, said):
-            return cure
-    lines = said.splitlines()
+    for pattern, remedy in REMEDIES.items():
+        if re.search(pattern, output):
+            return remedy
+    lines = output.splitlines()
     lines = [line for line in lines if re.match("error", line, re.IGNORECASE)] or lines
     return "\n    ".join(["Setting up did not work:\n", *lines[-5:]]) + (
-        "\n\nTry again; if that does not help, delete the folder .venv, and try once more."
+        "\n\nTry again. If that does not help, delete the folder .venv, and try once more."
     )
 
 

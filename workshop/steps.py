@@ -1,14 +1,15 @@
-"""The steps of the workshop, as folders."""
+"""The steps of the workshop and their folders."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
+CACHE = TOP / ".workshop"  # what the commands remember; nothing of the learner's is in it
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: its number, the rest of its folders' name, its title and its minutes in class."""
+    """A step: its number, the rest of its folders' name, its title and its minutes in class."""
 
     number: int
     slug: str
@@ -16,39 +17,41 @@ class Step:
     minutes: int
 
     @property
-    def room(self):
+    def folder(self):
+        """The name of its folder in steps/ and in solutions/."""
         return f"{self.number:02}_{self.slug}"
 
     @property
-    def beyond(self):
+    def after_class(self):
         """Whether it comes after the class, for those who want to put this to work."""
         return self.number > 5
 
     @property
-    def needs(self):
-        """The dependency groups that it takes, beyond the core."""
+    def extra_groups(self):
+        """The dependency groups that it needs besides the core."""
         return [self.slug] if self.slug == "celery" else []
 
     @property
     def app(self):
-        return TOP / "steps" / self.room / "app.py"
+        """The learner's code."""
+        return TOP / "steps" / self.folder / "app.py"
 
     @property
     def starter(self):
-        """The app.py that the learner begins with, once more: for reset."""
-        return TOP / "workshop" / "starters" / self.room / "app.py"
+        """A copy of the app.py that the learner begins with, for reset."""
+        return TOP / "workshop" / "starters" / self.folder / "app.py"
 
     @property
     def solution(self):
-        return TOP / "solutions" / self.room / "app.py"
+        return TOP / "solutions" / self.folder / "app.py"
 
     @property
     def lesson(self):
-        return TOP / "steps" / self.room / "README.md"
+        return TOP / "steps" / self.folder / "README.md"
 
     @property
     def checks(self):
-        return TOP / "tests" / f"step_{self.room}"
+        return TOP / "tests" / f"step_{self.folder}"
 
 
 STEPS = (
@@ -62,6 +65,11 @@ STEPS = (
 )
 
 
+def step_after(step):
+    """The step that follows, or None."""
+    return next((later for later in STEPS if later.number > step.number), None)
+
+
 def shown(path):
-    """A path as the learner types it, from the top of the workshop."""
+    """A path as the learner types it, relative to the workshop's folder."""
     return path.relative_to(TOP).as_posix()

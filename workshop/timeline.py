@@ -2,9 +2,9 @@
 
     python -m workshop.timeline --app steps/02_thread/app.py run ...
 
-The app knows nothing of it: what is noted is when Werkzeug's request handler begins and ends, and
-when a thread that was started in a request does. Time runs downwards, on stderr; an open line is a
-request that waits for its answer, or a task at work:
+The app does not notice. This module observes when Werkzeug's request handler begins and ends, and
+when a thread that a request has started does. It prints to stderr, and time runs down: an open line
+is a request that waits for its response, or a task at work.
 
        0.0 s  ┬    GET /hello
        0.0 s  │ ┬  thread: task
@@ -14,7 +14,7 @@ request that waits for its answer, or a task at work:
 
 import signal
 
-if __name__ == "__main__":  # until it serves: a KeyboardInterrupt in an import may get lost
+if __name__ == "__main__":  # while it imports: there, a KeyboardInterrupt may get lost
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import os
@@ -32,24 +32,24 @@ from werkzeug.serving import WSGIRequestHandler, run_simple
 
 from tests.harness import thread_starts
 
-TICK = 1.0  # seconds: so often a line shows that time passes
+TICK = 1.0  # seconds between lines that show that time passes
 CURL = "curl.exe" if sys.platform == "win32" else "curl"
-QUIET = 15  # so many of them in a row, and no more until something happens
+MAX_TICKS = 15  # such lines in a row; after them, none until something happens
 
 
 class Timeline:
-    """Lines of text, one below the other; a column for each request or task that goes on."""
+    """Lines of text, with a column for each request or task that is in progress."""
 
     def __init__(self, write):
         self._write, self._changed = write, threading.Condition()
-        self._columns = []  # what goes on, each in its column; None: a free one
+        self._columns = []  # what is in progress, by column; None: a free column
         self._started = None
         self._ticks = 0
 
     def begin(self, what, text):
         with self._changed:
             if not any(self._columns):
-                self._started = time.monotonic()  # the clock begins anew when nothing went on
+                self._started = time.monotonic()  # after a pause, the clock starts again
             if None not in self._columns:
                 self._columns.append(None)
             column = self._columns.index(None)
@@ -65,13 +65,13 @@ class Timeline:
                 self._columns.pop()
 
     def tick(self):
-        """Show, for ever, that time passes while something goes on."""
+        """While something is in progress, show that time passes. This never returns."""
         with self._changed:
             while True:
                 if self._changed.wait(TICK) or not any(self._columns):
                     continue
                 self._ticks += 1
-                if self._ticks <= QUIET:
+                if self._ticks <= MAX_TICKS:
                     self._line(None, "", "", ticks=self._ticks)
 
     def _line(self, column, mark, text, ticks=0):
@@ -86,34 +86,34 @@ class Timeline:
 
 
 def observe(timeline):
-    """Tell the timeline of every request, and of every task that a request starts."""
+    """Show every request on the timeline, and every task that a request starts."""
     run_wsgi, send_response = WSGIRequestHandler.run_wsgi, WSGIRequestHandler.send_response
     send_header = WSGIRequestHandler.send_header
     serving = set()  # the threads that serve a request
 
     def observed_request(handler):
         serving.add(threading.current_thread())
-        handler.answered, handler.location = "no answer", ""
+        handler.response, handler.location = "no response", ""
         timeline.begin(handler, f"{handler.command} {handler.path}")
         try:
             run_wsgi(handler)
         finally:
-            timeline.end(handler, f"{handler.answered}{handler.location}")
+            timeline.end(handler, f"{handler.response}{handler.location}")
             serving.discard(threading.current_thread())
 
-    def noted_response(handler, code, message=None):
-        reaches = "" if still_there(handler.connection) else ", but the client has gone"
+    def observed_response(handler, code, message=None):
+        gone = "" if is_connected(handler.connection) else ", but the client has gone"
         send_response(handler, code, message)
-        handler.answered = f"{int(code)} {HTTPStatus(int(code)).phrase.upper()}{reaches}"
+        handler.response = f"{int(code)} {HTTPStatus(int(code)).phrase.upper()}{gone}"
 
-    def noted_header(handler, name, value):
+    def observed_header(handler, name, value):
         send_header(handler, name, value)
-        if name.lower() == "location" and handler.answered.startswith("202"):
+        if name.lower() == "location" and handler.response.startswith("202"):
             host, port = handler.server.server_address[:2]
-            address = value if "://" in value else f"http://{host}:{port}{value}"
-            handler.location = f"    ask: {CURL} {address}"
+            url = value if "://" in value else f"http://{host}:{port}{value}"
+            handler.location = f"    poll: {CURL} {url}"
 
-    def task(function, name):
+    def as_task(function, name):
         key = object()
 
         def observed_task(*args, **kwargs):
@@ -122,8 +122,8 @@ def observe(timeline):
             try:
                 return function(*args, **kwargs)
             except BaseException as error:
-                end = f"died of {type(error).__name__}"
-                error.__traceback__ = error.__traceback__.tb_next  # without this file's line
+                end = f"failed with {type(error).__name__}"
+                error.__traceback__ = error.__traceback__.tb_next  # without the line of this file
                 raise
             finally:
                 timeline.end(key, f"{name} {end}")
@@ -133,23 +133,23 @@ def observe(timeline):
     def starting(thread, starter):
         if starter in serving and not thread_starts.is_pooled(thread):
             name = getattr(thread._target, "__name__", thread.name)
-            thread.run = task(thread.run, name)
+            thread.run = as_task(thread.run, name)
 
     def submitting(pool, function):
         if threading.current_thread() not in serving:
             return function
-        return task(function, getattr(function, "__name__", "task"))
+        return as_task(function, getattr(function, "__name__", "task"))
 
     thread_starts.observe(starting, submitting=submitting)
     WSGIRequestHandler.run_wsgi = observed_request
-    WSGIRequestHandler.send_response = noted_response
-    WSGIRequestHandler.send_header = noted_header
-    WSGIRequestHandler.log_request = lambda *_: None  # the timeline has a line for each request
+    WSGIRequestHandler.send_response = observed_response
+    WSGIRequestHandler.send_header = observed_header
+    WSGIRequestHandler.log_request = lambda *_: None  # the timeline has its own line
     threading.Thread(target=timeline.tick, daemon=True).start()
 
 
-def still_there(connection):
-    """Whether the client has not closed its end before anything was sent to it."""
+def is_connected(connection):
+    """Whether the client has kept its end of the connection open."""
     try:
         read, _, _ = select.select([connection], [], [], 0)
         return not read or bool(connection.recv(1, socket.MSG_PEEK))
@@ -158,7 +158,7 @@ def still_there(connection):
 
 
 def serve(*args, **kwargs):
-    """Serve as Flask does, which ends at a KeyboardInterrupt."""
+    """Serve as Flask does, until a KeyboardInterrupt."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run_simple(*args, **kwargs)
 
@@ -170,11 +170,13 @@ def write(line):
 
 if __name__ == "__main__":
     if os.environ.get("CELERY_BROKER_URL") == "files://":
-        import workshop.files  # noqa: F401
-    if os.environ.get("WERKZEUG_RUN_MAIN") != "true":  # only starts the process that serves
+        import workshop.file_broker  # noqa: F401
+    if (
+        os.environ.get("WERKZEUG_RUN_MAIN") != "true"
+    ):  # this process only starts the one that serves
         from workshop.serve import call
 
-        subprocess.call = partial(call, interrupted=0)  # a Ctrl-C leaves no process behind
+        subprocess.call = partial(call, interrupted=0)  # so that Ctrl-C leaves no process behind
     flask.cli.run_simple = serve
     observe(Timeline(write))
     flask.cli.main()

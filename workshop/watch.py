@@ -1,4 +1,4 @@
-"""watch: check the step at every save, at once, because pytest is ready and waits for it."""
+"""watch: check a step at every save. Each run is fast, because its pytest was started before."""
 
 import queue
 import signal
@@ -9,43 +9,45 @@ import time
 import click
 import watchfiles
 
-from workshop import progress
+from workshop import COMMAND, progress
 from workshop.arguments import step_argument
 from workshop.checks import Run
+from workshop.compare import show_comparison
+from workshop.hints import show_hint
 from workshop.keys import keys
-from workshop.screen import COMMAND, after, console, show_comparison, show_hint, show_verdict
+from workshop.screen import console, show_verdict
 from workshop.serve import call
-from workshop.steps import TOP, shown
+from workshop.steps import TOP, shown, step_after
 
-PROCESSES = 4  # that share the checks of one run, which wait as much as they work
+PROCESSES = 4  # for one run; checks spend about half of their time waiting
 KEYS = "h hint · c compare · r run · n next step · q quit"
 
 
 @click.command()
 @step_argument
 def watch(step):
-    """Check step N at every save, until Ctrl-C or q.
+    """Check step N at every save, until you press Ctrl-C or q.
 
-    The verdict comes in a second or two. A green step stays until you press n. Without a
-    terminal, it prints the same as plain lines, and takes no keys.
+    The verdict appears within a second or two. A green step stays on the screen until you press n.
+    If the output is not a terminal, it is plain lines, and there are no keys.
     """
     with Watch(step) as watching:
         watching.go_on()
 
 
 class Watch:
-    """The step that is watched, its checks that are under way, and the next ones that wait.
+    """The step that is being watched, the run that checks it now, and the run for the next save.
 
-    What happens is put into one queue, and dealt with in the order in which it happened: saves,
-    keys and verdicts, as pairs of the method's name and its argument.
+    Saves, keys and verdicts are put into one queue, as pairs of a method's name and its argument,
+    and handled one after the other.
     """
 
     def __init__(self, step):
         self._step, self._verdict = step, None
-        self._happened = queue.SimpleQueue()
+        self._events = queue.SimpleQueue()
         self._over = threading.Event()
-        self._checked = None  # the fingerprint of what was checked last, or is now
-        self._run, self._next = None, None
+        self._fingerprint = None  # of what is being checked or, between checks, was checked last
+        self._run, self._next_run = None, None
         self._terminal = False
 
     def __enter__(self):
@@ -53,62 +55,62 @@ class Watch:
 
     def __exit__(self, *error):
         self._over.set()
-        for run in self._run, self._next:
+        for run in self._run, self._next_run:
             if run:
                 run.cancel()
 
     def go_on(self):
-        """Watch until there is nothing more to do. Ctrl-C waits for its turn as all else does."""
+        """Handle events until there are no more. Ctrl-C is an event like the others."""
         threading.Thread(target=self._listen, daemon=True).start()
-        signal.signal(signal.SIGINT, lambda *_: self._happened.put(("_interrupted", None)))
-        with keys(lambda key: self._happened.put(("_pressed", key))) as self._terminal:
+        signal.signal(signal.SIGINT, lambda *_: self._events.put(("_interrupted", None)))
+        with keys(lambda key: self._events.put(("_pressed", key))) as self._terminal:
             self._check()
             while not self._over.is_set():
-                try:  # the limit: or Ctrl-C would not be heard on Windows
-                    name, argument = self._happened.get(timeout=1)
+                try:  # with a timeout, because on Windows Ctrl-C does not interrupt get()
+                    name, argument = self._events.get(timeout=1)
                 except queue.Empty:
                     continue
                 getattr(self, name)(argument)
 
     def _listen(self):
-        """Note every save in steps/ and tests/, by whatever way an editor writes a file."""
+        """Put an event for every save in steps/ and tests/, however the editor writes its files."""
 
         def is_python(change, path):
             return path.endswith(".py")
 
         folders = TOP / "steps", TOP / "tests"
         settings = {"watch_filter": is_python, "step": 20, "debounce": 200, "rust_timeout": 500}
-        for polling in None, True:  # True: where the system has no more watches to give
+        for polling in None, True:  # True: for a system that has no file watches left
             try:
                 for changes in watchfiles.watch(
                     *folders, **settings, stop_event=self._over, force_polling=polling
                 ):
-                    self._happened.put(("_saved", {path for _, path in changes}))
+                    self._events.put(("_saved", {path for _, path in changes}))
                 return
             except OSError:
                 continue
 
-    # What happens
+    # Events
 
     def _interrupted(self, _):
         raise KeyboardInterrupt
 
     def _saved(self, paths):
-        if progress.fingerprint(self._step) == self._checked:
-            return  # the same content once more, or another step's
-        if any(path.startswith(str(TOP / "tests")) for path in paths) and self._next:
-            self._next.cancel()  # it waits with checks that are no more
-            self._next = None
+        if progress.fingerprint(self._step) == self._fingerprint:
+            return  # the content is the same, or another step was saved
+        if any(path.startswith(str(TOP / "tests")) for path in paths) and self._next_run:
+            self._next_run.cancel()  # it has imported checks that have changed
+            self._next_run = None
         self._check()
 
     def _pressed(self, key):
-        does = {"h": self._hint, "c": self._compare, "r": self._serve, "n": self._move_on}
+        actions = {"h": self._hint, "c": self._compare, "r": self._serve, "n": self._move_on}
         if key in ("q", "\x03", "\x04"):
             self._over.set()
-        elif key in does:
+        elif key in actions:
             console.print()
-            does[key]()
-            if not self._run:  # a verdict to come shows them as well
+            actions[key]()
+            if not self._run:  # if there is one, its verdict will show the keys
                 console.print(f"\n{KEYS}", style="dim")
 
     def _found(self, found):
@@ -116,35 +118,35 @@ class Watch:
         if run is not self._run:
             return  # it was cancelled
         self._run, self._verdict = None, verdict
-        if progress.fingerprint(self._step) != self._checked:
-            self._check()  # it was saved meanwhile
+        if progress.fingerprint(self._step) != self._fingerprint:
+            self._check()  # there was a save during the run
             return
         if self._terminal:
-            self._head()
+            self._show_title()
         show_verdict(self._step, verdict)
         if self._terminal:
             console.print(f"\n{KEYS}", style="dim")
-        progress.remember(self._step, verdict, self._checked)
-        self._next = Run(self._step, processes=PROCESSES)
+        progress.remember(self._step, verdict, self._fingerprint)
+        self._next_run = Run(self._step, processes=PROCESSES)
 
-    # What is done about it
+    # Actions
 
     def _check(self):
-        """Check what is there now, and nothing else any more."""
+        """Check the code as it is now, and cancel an older run."""
         if self._run:
             self._run.cancel()
-        self._checked, self._verdict = progress.fingerprint(self._step), None
-        self._run, self._next = self._next or Run(self._step, processes=PROCESSES), None
-        self._head()
+        self._fingerprint, self._verdict = progress.fingerprint(self._step), None
+        self._run, self._next_run = self._next_run or Run(self._step, processes=PROCESSES), None
+        self._show_title()
         console.print("Checking …", style="dim")
         threading.Thread(target=self._wait_for, args=[self._run], daemon=True).start()
 
     def _wait_for(self, run):
         verdict = run.verdict()
         run.cancel()
-        self._happened.put(("_found", (run, verdict)))
+        self._events.put(("_found", (run, verdict)))
 
-    def _head(self):
+    def _show_title(self):
         if self._terminal:
             console.clear()
         step = self._step
@@ -155,29 +157,29 @@ class Watch:
 
     def _hint(self):
         if self._verdict and self._verdict.green:
-            console.print(f"Step {self._step.number} is green. It needs no hint.")
+            console.print("This step is green, so you need no hint.")
         else:
-            show_hint(self._step, self._verdict and self._verdict.told)
+            show_hint(self._step, self._verdict and self._verdict.explanation)
 
     def _compare(self):
         show_comparison(self._step)
 
     def _serve(self):
-        """Serve the step until Ctrl-C, which is for the server alone."""
+        """Serve the step until Ctrl-C, which only the server gets."""
         call([sys.executable, "-m", "workshop", "run", str(self._step.number)])
-        console.print("\nThe server has ended. Watching goes on.", style="dim")
+        console.print("\nThe server has stopped. Still watching for saves.", style="dim")
 
     def _move_on(self):
-        following = after(self._step)
+        following = step_after(self._step)
         if not following:
             console.print("This is the last step.")
             return
         if not (self._verdict and self._verdict.green):
             console.print(f"Step {self._step.number} is not green yet.")
-            console.print(f"To go on all the same: {COMMAND} watch {following.number}")
+            console.print(f"To go on anyway: {COMMAND} watch {following.number}")
             return
         self._step = following
-        if self._next:
-            self._next.cancel()
-            self._next = None
+        if self._next_run:
+            self._next_run.cancel()
+            self._next_run = None
         self._check()

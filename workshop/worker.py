@@ -1,6 +1,6 @@
-"""Run a Celery worker beside what serves the web, and start it again at every save.
+"""Run a Celery worker next to the web server, and restart it at every save.
 
-A worker that is told to end finishes what it has begun, and says so.
+A worker that is asked to stop finishes its current tasks, and says so in its log.
 """
 
 import os
@@ -14,32 +14,32 @@ import watchfiles
 
 from workshop.steps import TOP
 
-PATIENCE = 15  # seconds for what it has begun; the steps' work takes ten
+PATIENCE = 15  # seconds for its current tasks; the work of the steps takes ten
 OPTIONS = "--loglevel=INFO --concurrency=2 --without-gossip --without-mingle"
 if sys.platform == "win32":
-    OPTIONS += " --pool=threads"  # Celery's own pool needs fork(), which Windows has not
+    OPTIONS += " --pool=threads"  # Celery's default pool needs fork(), which Windows does not have
 
 
-# Ctrl-C in the terminal is for the command, which ends this process itself.
-OF_ITS_OWN = {"process_group": 0}
+# Ctrl-C in the terminal reaches the command alone, which then stops this process itself.
+OWN_GROUP = {"process_group": 0}
 if sys.platform == "win32":
-    OF_ITS_OWN = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 
 
 @contextmanager
 def worker(folder, environment):
-    """Have a worker at work for the app.py in folder; afterwards, wait until it has ended."""
+    """Run a worker for the app.py in this folder. At the end, stop it and wait for it to exit."""
     over = threading.Event()
 
-    def keep_at_work():
+    def keep_running():
         process = start(folder, environment)
         saves = {"watch_filter": watchfiles.PythonFilter(), "stop_event": over}
         for _ in watchfiles.watch(folder, rust_timeout=500, **saves):
-            finish(process)
+            stop(process)
             process = start(folder, environment)
-        finish(process)
+        stop(process)
 
-    thread = threading.Thread(target=keep_at_work)
+    thread = threading.Thread(target=keep_running)
     thread.start()
     try:
         yield
@@ -50,10 +50,11 @@ def worker(folder, environment):
 
 def start(folder, environment):
     command = [sys.executable, "-m", __name__, str(folder)]
-    return subprocess.Popen(command, cwd=TOP, env=environment, stdin=subprocess.PIPE, **OF_ITS_OWN)
+    return subprocess.Popen(command, cwd=TOP, env=environment, stdin=subprocess.PIPE, **OWN_GROUP)
 
 
-def finish(process):
+def stop(process):
+    """Have a worker finish its current tasks and exit; after PATIENCE seconds, kill it."""
     process.stdin.close()
     try:
         process.wait(PATIENCE)
@@ -62,8 +63,8 @@ def finish(process):
         process.wait()
 
 
-def end_with_the_command():
-    """End this worker as SIGTERM does once stdin is closed, by the command or by its death."""
+def stop_when_stdin_closes():
+    """Stop this worker by SIGTERM when the command closes its stdin, or is killed."""
     os.read(0, 1)
     signal.raise_signal(signal.SIGTERM)
 
@@ -72,7 +73,7 @@ if __name__ == "__main__":
     from celery.__main__ import main
 
     if os.environ.get("CELERY_BROKER_URL") == "files://":
-        import workshop.files  # noqa: F401
-    threading.Thread(target=end_with_the_command, daemon=True).start()
+        import workshop.file_broker  # noqa: F401
+    threading.Thread(target=stop_when_stdin_closes, daemon=True).start()
     sys.argv[1:] = ["--workdir", sys.argv[1], "--app=app:celery", "-q", "worker", *OPTIONS.split()]
     main()

@@ -1,6 +1,5 @@
 """How long the learner waits, and the maintainer, and for what. Times are in seconds."""
 
-import importlib
 import os
 import re
 import shutil
@@ -11,8 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.harness.laptop import NOT_COPIED, Laptop
-from tests.harness.watch_process import VERDICT, Watching
+from tests.catalogue.judge import wrong
+from tests.laptop import NOT_COPIED, VERDICT, Laptop, Watching
 from workshop import checks, setup, watch
 from workshop.steps import STEPS, TOP
 
@@ -130,10 +129,10 @@ def watching(laptop, step):
 
 def saves(laptop, step):
     """What a learner saves: the starter, mistakes and the solution by turns, each time changed."""
-    mistakes = importlib.import_module(f"tests.step_{step.room}.mistakes").MISTAKES.values()
+    mistakes = wrong(step).values()
     solution = laptop.solution(step.number).read_text(encoding="utf-8")
     texts = [step.starter.read_text(encoding="utf-8")]
-    texts += [mistake.answer(solution) for mistake in mistakes]
+    texts += [mistake.applied_to(solution) for mistake in mistakes]
     for number in range(SAVES):
         text = solution if number % 2 else texts[number // 2 % len(texts)]
         yield f"{text}# {number}\n"

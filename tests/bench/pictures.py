@@ -71,8 +71,8 @@ def accept(costs):
         axes.axvline(1, color=INK, linewidth=1, zorder=0)
         legend(figure)
         axes.set_xlabel("time to 202, by that of a view that does nothing else")
-    told = ", ".join(f"{TITLES[n]} {v:.1f}" for n, v in zip(names, values, strict=True))
-    return Picture(figure, "accept", f"Time to 202, as a multiple of a plain view's: {told}.")
+    figures = ", ".join(f"{TITLES[n]} {v:.1f}" for n, v in zip(names, values, strict=True))
+    return Picture(figure, "accept", f"Time to 202, as a multiple of a plain view's: {figures}.")
 
 
 def many(costs):
@@ -81,7 +81,7 @@ def many(costs):
     subjects = {n: of for n, of in costs["subjects"].items() if "remembering" in of and ours(n)}
     with rc_context(STYLE):
         figure = Figure(figsize=(12, 4.5), layout="constrained")
-        told = []
+        growth = []
         for axes, (what, title) in zip(
             figure.subplots(1, 2, sharey=True),
             [("accept", "time to 202"), ("poll", "a poll")],
@@ -92,7 +92,7 @@ def many(costs):
                 axes.plot(
                     range(len(sizes) + 1), [1, *values], dashes, color=TASK, label=name, linewidth=3
                 )
-                told.append(f"{title} of {name} {values[-1]:.2f} times")
+                growth.append(f"{title} of {name} {values[-1]:.2f} times")
             axes.axhline(1.1, color=INK, linewidth=1)
             axes.annotate("1.1: the budget", (0, 1.1), xytext=(4, 5), textcoords="offset points")
             axes.set_ylim(0, 1.5)
@@ -100,7 +100,9 @@ def many(costs):
             axes.set_xlabel("finished tasks remembered")
             axes.set_ylabel(f"{title}, × with none")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=4)
-    alt = f"With {sizes[-1]:,} finished tasks remembered, as long as with none: {', '.join(told)}."
+    alt = (
+        f"With {sizes[-1]:,} finished tasks remembered, as long as with none: {', '.join(growth)}."
+    )
     return Picture(figure, "many", alt)
 
 

@@ -1,104 +1,92 @@
-"""A process that this one starts. You can wait for what it prints, and it ends with this one."""
+"""What serves the learner's app in a process of its own; see tests/harness/process.py.
 
-import codecs
-import contextlib
-import os
-import re
+There, signals reach the main thread, and the process ends as any other one does.
+"""
+
+import concurrent.futures.thread
+import importlib
 import signal
-import subprocess
+import sys
 import threading
 
-LIMIT = 60  # seconds: a safety limit, for something that never happens
+from werkzeug.serving import make_server
 
 
-class Output:
-    """Reads what is written to a pipe, or to a terminal.
+def imported(folder):
+    """The module app in a folder."""
+    sys.path.insert(0, str(folder))
+    return importlib.import_module("app")
 
-    printed: all of it so far; theirs: the end to write to, which the caller has to close.
+
+def serve_once(folder):
+    """Have the app answer one request."""
+    app = imported(folder).app
+    app.config["WORK_SECONDS"] = 0
+    print(app.test_client().get("/hello").status, flush=True)
+
+
+def serve_until_stopped(folder, signum, count, config):
+    """Serve the app as Flask's server does, have so many tasks accepted, and then send the signal.
+
+    The tasks are held back until the server has ended; with GRACE_SECONDS in config, for ever.
+    Printed is a line for each thing that happens.
     """
+    module = imported(folder)
+    app = module.app
+    app.config.update(config)
+    released, entered, left = threading.Event(), threading.Event(), threading.Event()
+    serving = threading.Event()
+    if callable(handler := signal.getsignal(signum)):
 
-    def __init__(self, terminal=False):
-        self.printed, self._complete = "", False
-        self._more = threading.Condition()
-        if terminal:
-            import pty  # which Windows does not have
-        self._ours, self.theirs = pty.openpty() if terminal else os.pipe()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        def noting_handler(signum, frame):
+            entered.set()
+            try:
+                handler(signum, frame)
+            finally:
+                left.set()
 
-    def _read(self):
-        for text in codecs.iterdecode(self._chunks(), "utf-8", "replace"):
-            with self._more:
-                self.printed = (self.printed + text).replace("\r\n", "\n")
-                self._more.notify_all()
-        with self._more:
-            self._complete = True
-            self._more.notify_all()
+        signal.signal(signum, noting_handler)
 
-    def _chunks(self):
-        with contextlib.suppress(OSError):  # a terminal whose other end is closed
-            while chunk := os.read(self._ours, 65536):
-                yield chunk
-        os.close(self._ours)
+    @app.get("/held")
+    @module.async_api
+    def held():
+        released.wait()
+        tell("done")
+        return "done"
 
-    def wait_for(self, condition):
-        """Wait until condition() is true, which depends on what is printed; return its result."""
-        with self._more:
-            self._more.wait_for(lambda: condition() or self._complete, LIMIT)
-            return condition()
+    def has_ended():
+        """Whether the server has ended. It has not if the app's own handler waits for the tasks."""
+        while not concurrent.futures.thread._shutdown:
+            if entered.wait(0.005) and not left.wait(0.5):
+                return False
+        return True
 
-    def until(self, pattern, start=0):
-        """Wait until something printed from that index on matches; return the match."""
-        compiled = re.compile(pattern)
-        if match := self.wait_for(lambda: compiled.search(self.printed, start)):
-            return match
-        raise RuntimeError(f"{pattern!r} did not come after: {self.printed[start:]}")
+    def client():
+        serving.wait()  # a signal that came before would find no server to end
+        ask = app.test_client()
+        for _ in range(count):
+            tell("asked", ask.get("/held").status_code)
+        send(signum)
+        if has_ended():
+            tell("late", ask.get("/held").status_code)
+        tell("released")
+        if "GRACE_SECONDS" not in config:
+            released.set()
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.service_actions = serving.set  # called in the loop in which it waits for requests
+    threading.Thread(target=client, daemon=True).start()
+    server.serve_forever(0.01)
 
 
-class Child(Output):
-    """A command that runs in a session of its own, without input or on a terminal.
+def send(signum):
+    """Send this process a signal, so that the main thread handles it at once, if that can be."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, signum)
+    else:
+        signal.raise_signal(signum)
 
-    process: its Popen; options: more for that.
-    """
 
-    def __init__(self, command, terminal=False, **options):
-        super().__init__(terminal)
-        stdin = self.theirs if terminal else subprocess.DEVNULL
-        streams = {"stdin": stdin, "stdout": self.theirs, "stderr": self.theirs}
-        self.process = subprocess.Popen(command, start_new_session=True, **streams | options)
-        os.close(self.theirs)
-        if os.name != "nt":  # kills the group when told to, or when nobody is left to tell it
-            self._guard = subprocess.Popen(
-                ["sh", "-c", 'read _; kill -KILL "-$0"', str(self.process.pid)],
-                stdin=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-
-    def press(self, keys):
-        """Press these keys on its terminal."""
-        os.write(self._ours, keys.encode())
-
-    def interrupt(self):
-        """Send the signal of Ctrl-C to it and to the processes that it has started."""
-        os.killpg(self.process.pid, signal.SIGINT)
-
-    def wait(self):
-        """Wait until it has ended and all its output is in `printed`; return its exit status."""
-        status = self.process.wait(LIMIT)
-        self._reader.join(LIMIT)
-        return status
-
-    def end(self):
-        """Kill it, and the processes that it has started."""
-        if os.name == "nt":
-            self.process.kill()
-        elif self._guard.poll() is None:
-            self._guard.communicate(b"\n")
-        self.process.wait()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.end()
+def tell(*words):
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()

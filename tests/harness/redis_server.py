@@ -3,7 +3,7 @@
 import signal
 from contextlib import contextmanager
 
-from tests.harness.child import Child
+from tests.harness.running import Child
 
 
 class RedisServer:

@@ -9,7 +9,7 @@ from socketserver import BaseServer
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from tests.harness.child import LIMIT, Child
+from tests.harness.running import LIMIT, Child
 
 
 class Server(ThreadedWSGIServer):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.expect import Broken, expect
+from tests.harness.expect import Broken, expect
 
 
 @pytest.mark.parametrize("path", ["hello", "a/b", "été", ""])
@@ -12,9 +12,9 @@ def test_answers_with_the_path(site, path):
     """GET / and GET /<path> are answered 200, with the JSON string "The answer is: <path>"."""
     site.app.config["WORK_SECONDS"] = 0
     exchange = site.start("GET", f"/{path}")
-    site.happenings.until(lambda: exchange.over() or any(s.seconds for s in site.clock.sleeps))
+    site.changes.wait_until(lambda: exchange.over() or any(s.seconds for s in site.clock.sleeps))
     expect_seconds(0, site.clock.sleeps)
-    answer = site.finally_answered(exchange.wait())
+    answer = site.final(exchange.wait())
     if answer.status_code == 404:
         raise unknown_url(site, path)
     expect(
@@ -118,7 +118,7 @@ def test_the_answer_waits_for_the_work(site):
     exchange = site.start("GET", "/hello")
     sleep = site.slept(exchange)
     expect(
-        site.in_request(sleep),
+        site.threads.in_request(sleep),
         "The work began in another thread than the one that serves the request.",
         "Nothing makes the answer wait for it.",
         "In this step the view does the work itself, and then returns.",

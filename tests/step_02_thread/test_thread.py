@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.expect import Broken, expect
+from tests.harness import diagnose
+from tests.harness.expect import Broken, expect
 from tests.step_01_blocking import test_blocking
 
 
@@ -18,18 +19,19 @@ def test_catch_all_is_asynchronous(site):
     """CatchAll is under async_api: GET /<path> is answered 202 while its work goes on."""
     exchange = site.start("GET", "/hello")
     sleep = site.slept(exchange)
-    if site.in_request(sleep):
+    if site.threads.in_request(sleep):
         raise Broken(
             "CatchAll does its work in the thread that serves the request.",
             "So the client has to wait until the work is done.",
             "async_api is there. Is it on CatchAll.get?",
             "catch-all-not-decorated",
         )
-    site.expect_202(site.answer(exchange, [sleep]), "GET /hello")
+    site.expect_202(site.response(exchange, [sleep]), "GET /hello")
     site.clock.advance(sleep.seconds)
     site.quiet()
-    if site.crashes:
-        raise site.crash(site.crashes[-1], "The work of GET /hello did not come to its end.")
+    if site.threads.crashes:
+        error, _ = site.threads.crashes[-1]
+        raise diagnose.crashed(site, error, "The work of GET /hello did not finish.")
 
 
 def test_the_work_is_done_once(site):
@@ -37,7 +39,7 @@ def test_the_work_is_done_once(site):
     work = site.work()
     site.accepted(work)
     work.release()
-    site.ended(site.call(work))
+    site.result(site.call(work))
     site.quiet()
     expect(
         len(work.calls) == 1,
@@ -71,7 +73,7 @@ def test_two_requests_work_at_the_same_time(site):
     site.accepted(work)
     site.accepted(work)
     site.call(work)
-    site.happenings.until(lambda: len(work.calls) == 2 or site.waits_for_lock())
+    site.changes.wait_until(lambda: len(work.calls) == 2 or site.threads.waits_for_lock())
     expect(
         len(work.calls) == 2,
         "Two requests were accepted, and the second one's work waits for the first one's.",

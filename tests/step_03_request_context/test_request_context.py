@@ -8,8 +8,8 @@ import pytest
 from flask import current_app, g, request, url_for
 from werkzeug.exceptions import HTTPException
 
-from tests.expect import Broken, expect
-from tests.learner import described, described_value
+from tests.harness.expect import Broken, expect
+from tests.harness.load import described, described_value
 from tests.step_02_thread.test_thread import *  # noqa: F403
 
 
@@ -53,7 +53,7 @@ class Task:
         call = site.call(work)
         site.over(call)
         self.error = call.error
-        self.ended = lambda: site.ended(call)  # raises Broken if there was an error
+        self.ended = lambda: site.result(call)  # raises Broken if there was an error
 
 
 class ReadBy:
@@ -334,17 +334,17 @@ def test_each_task_sees_its_own_request(site):
 
     work = site.work(look)
     numbers = [str(n) for n in range(6)]
-    with site.tasks_held_back():  # so that whatever two of them share is overwritten by then
+    with site.threads.held_back():  # so that whatever two of them share is overwritten by then
         exchanges = [
             site.start("POST", work.url, query_string={"n": n}, headers={"X-User": n}, data=n)
             for n in numbers
         ]
         for exchange in exchanges:
-            site.expect_202(site.answer(exchange), f"POST {work.url}")
+            site.expect_202(site.response(exchange), f"POST {work.url}")
     site.call(work, 2)  # a pool may be too small for all at once
     work.release()
     site.call(work, len(numbers))
-    found = [site.ended(call) for call in work.calls]
+    found = [site.result(call) for call in work.calls]
     requests, users, _ = (set(seen) for seen in zip(*found, strict=True))
     if len(requests) == 1:
         raise Broken(
@@ -395,9 +395,9 @@ def test_what_a_task_puts_on_g_stays_in_the_task(site):
     first, second = site.work(write), site.work(lambda: g.user)
     second.release()
     site.expect_202(site.send("GET", first.url), f"GET {first.url}")
-    site.ended(site.call(first))
+    site.result(site.call(first))
     site.expect_202(site.send("GET", second.url), f"GET {second.url}")
-    seen.append(site.ended(site.call(second)))
+    seen.append(site.result(site.call(second)))
     expect(
         seen == ["ada", "ada"],
         f"A task set g.user to 'eve'. Its request then saw {seen[0]!r}, another task {seen[1]!r}.",
@@ -419,10 +419,10 @@ def test_g_is_as_the_request_had_it(site):
         g.pop("user", None)
 
     work = site.work(lambda: g.get("user"))
-    with site.tasks_held_back():
+    with site.threads.held_back():
         site.accepted(work)
     work.release()
-    user = site.ended(site.call(work))
+    user = site.result(site.call(work))
     expect(
         user == "ada",
         f"A hook put 'ada' on g.user, a teardown function took it off after the request, and in "
@@ -482,7 +482,7 @@ def test_teardown_functions_run_when_the_task_ends(site):
 def test_catch_all_takes_a_post(site):
     """POST /<path> is answered 202; its work sleeps as long as GET's, then reads the JSON body."""
     exchange = site.start("POST", "/hello", json={"name": "Ada"})
-    site.happenings.until(lambda: exchange.over() or site.clock.sleeps)
+    site.changes.wait_until(lambda: exchange.over() or site.clock.sleeps)
     if exchange.over() and exchange.wait().status_code == 405:
         raise Broken(
             "POST /hello was answered 405 METHOD NOT ALLOWED.",
@@ -491,7 +491,7 @@ def test_catch_all_takes_a_post(site):
             "post-forgotten",
         )
     sleep = site.slept(exchange)
-    if site.in_request(sleep):
+    if site.threads.in_request(sleep):
         raise Broken(
             "POST /hello does its work in the thread that serves the request.",
             "So the client has to wait until the work is done.",

@@ -16,10 +16,10 @@ from flask import abort, request
 from werkzeug.exceptions import Conflict, HTTPException, InternalServerError, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from tests.expect import Broken, expect
-from tests.learner import described, described_value
-from tests.lockstep import PATIENCE
-from tests.site import METHODS
+from tests.harness.app import METHODS
+from tests.harness.expect import Broken, expect
+from tests.harness.load import described, described_value
+from tests.harness.lockstep import PATIENCE
 from tests.step_03_request_context.test_request_context import *  # noqa: F403
 
 
@@ -33,7 +33,7 @@ def finished(site, work):
     number = len(work.calls) + 1
     location = site.location(site.accepted(work))
     work.release()
-    site.left(site.call(work, number))
+    site.done(site.call(work, number))
     return site.settled(location)
 
 
@@ -56,13 +56,13 @@ def test_the_202_says_where_to_ask(site):
     """The 202 has a Location, and whoever asks there at once is not told 404."""
     work = site.work()
     location = site.location(site.accepted(work))
-    answer = site.ask(location)
+    answer = site.get(location)
     if "Location" in answer.headers and site.location(answer) != location:
         raise answered_by_another(site, location, answer)
     if answer.status_code != 202:
         work.release()
-        site.left(site.call(work))
-        raise not_told_to_wait(answer, site.ask(location), site.last_words())
+        site.done(site.call(work))
+        raise not_told_to_wait(answer, site.get(location), site.last_words())
     expect(
         "Location" in answer.headers,
         "While the task runs, its address answers 202, without a Location.",
@@ -74,7 +74,7 @@ def test_the_202_says_where_to_ask(site):
 
 def answered_by_another(site, location, answer):
     """The Broken for a task's address that leads elsewhere: to CatchAll, or to another task."""
-    site.happenings.until(lambda: site.clock.sleeps, 1)
+    site.changes.wait_until(lambda: site.clock.sleeps, 1)
     if site.clock.sleeps:
         return Broken(
             f"While the task runs, GET {without_id(location)} began new work: that of CatchAll.",
@@ -92,11 +92,11 @@ def answered_by_another(site, location, answer):
 def test_the_record_is_there_before_the_task_begins(site):
     """Whoever asks before the task's thread has done anything is not told 404 either."""
     work = site.work()
-    with site.tasks_held_back():
+    with site.threads.held_back():
         location = site.location(site.accepted(work))
-        early = site.ask(location)
+        early = site.get(location)
     site.call(work)
-    later = site.ask(location)
+    later = site.get(location)
     expect(
         early.status_code == 202,
         f"Before the thread had run its first line, the task's address answered {early.status}; "
@@ -144,7 +144,7 @@ def test_the_location_holds_under_a_prefix(site):
     work = site.work()
     site.wsgi_app = DispatcherMiddleware(NotFound(), {"/shop": site.app})
     location = site.location(site.accepted(work, url="/shop" + work.url))
-    answer = site.ask(location)
+    answer = site.get(location)
     expect(
         answer.status_code == 202,
         f"Served under /shop, the 202 says Location: {without_id(location)}. "
@@ -166,7 +166,7 @@ def test_ids_cannot_be_guessed(site):
     work.release()
 
     def ask():
-        location = site.location(site.ask(work.url))
+        location = site.location(site.get(work.url))
         site.over(site.call(work, len(site.locations)))
         return location
 
@@ -245,7 +245,7 @@ def test_an_unknown_task_is_404(site, task_id):
     """Whoever asks for a task that does not exist is answered 404."""
     location = site.location(site.accepted(site.work()))
     url = f"{location.rpartition('/')[0]}/{task_id}"
-    answer = site.ask(url)
+    answer = site.get(url)
     seen = f"No task has the address {url}, and GET there was answered {answer.status}."
     look = "abort(404) where there is no record of that id." + site.last_words()
     if answer.status_code == 202:
@@ -286,7 +286,7 @@ def test_a_task_may_end_before_its_request(site, monkeypatch):
 
     def start_and_wait(thread):
         start(thread)
-        if site.in_request_thread():
+        if site.threads.in_request_thread():
             site.quiet()
 
     monkeypatch.setattr(threading.Thread, "start", start_and_wait)
@@ -321,7 +321,7 @@ def test_no_method_on_a_status_address_starts_a_task(site):
             "405 Method Not Allowed says that this address can only be asked.",
         )
     work.release()
-    site.left(site.call(work))
+    site.done(site.call(work))
     answer = site.settled(location)
     expect(
         answer.status_code == 200,
@@ -503,7 +503,7 @@ def test_sends_what_the_blocking_endpoint_would(site, names):
         expected = {}
         for kind, (blocking, _) in pairs.items():
             blocking.release()
-            expected[kind] = sent(site.ask(blocking.url))
+            expected[kind] = sent(site.get(blocking.url))
         for kind, (_, work) in pairs.items():
             seen = sent(finished(site, work))
             if seen != expected[kind]:
@@ -597,7 +597,7 @@ def headers_in_words(headers):
 def never_finished(site, call, expected, story):
     """The Broken for a task that is over and whose address still says 202, or None."""
     seen = f"{story} The task is over, and its address still answers 202."
-    died = site.crashes[-1] if call.error and site.crashes else None
+    died = site.threads.crashes[-1][0] if call.error and site.threads.crashes else None
     if died is not None and died is not call.error and site.place(died):
         return Broken(
             f"{seen} Its thread died of {described(died)}{site.place(died)}.",
@@ -687,8 +687,8 @@ def test_the_answer_can_be_read_again(site):
     work, other = site.work(returns_a_streamed_response), site.work(returns_a_streamed_response)
     location = site.location(site.accepted(work))
     work.release()
-    site.left(site.call(work))
-    answers = [sent(site.settled(location))] + [sent(site.ask(location)) for _ in range(3)]
+    site.done(site.call(work))
+    answers = [sent(site.settled(location))] + [sent(site.get(location)) for _ in range(3)]
     if answers[0][0].startswith("200") and answers[1][0].startswith("404"):
         raise Broken(
             "The first who asked was answered 200, the second 404.",
@@ -728,8 +728,8 @@ def asked_at_every_line(site, work):
     answers, asking = [], []
 
     def ask():
-        answers.append(sent(site.ask(location)))
-        site.happenings.note()
+        answers.append(sent(site.get(location)))
+        site.changes.notify()
 
     def trace(frame, event, argument):  # see sys.settrace
         if frame.f_code.co_filename != str(site.path):
@@ -738,8 +738,8 @@ def asked_at_every_line(site, work):
         if event == "line" and calls and calls[0].ended and is_current(calls[0].thread):
             asking.append(threading.Thread(target=ask, daemon=True))
             asking[-1].start()
-            site.happenings.until(  # if the task holds a lock, the answer comes later
-                lambda: not asking[-1].is_alive() or site.waits_for_lock(), PATIENCE
+            site.changes.wait_until(  # if the task holds a lock, the answer comes later
+                lambda: not asking[-1].is_alive() or site.threads.waits_for_lock(), PATIENCE
             )
         return trace
 
@@ -751,7 +751,7 @@ def asked_at_every_line(site, work):
         threading.settrace(None)
     ask()
     work.release()
-    site.left(call)
+    site.done(call)
     for thread in asking:
         thread.join()
     return answers
@@ -826,7 +826,7 @@ def test_a_task_whose_teardown_fails_is_finished(site):
 
     @site.app.teardown_request
     def fail(error):
-        if not site.in_request_thread():
+        if not site.threads.in_request_thread():
             raise OSError("the database went away")
 
     answer = finished(site, site.work(lambda: "done"))
@@ -836,7 +836,8 @@ def test_a_task_whose_teardown_fails_is_finished(site):
         "The task is over. Whoever asks has to be told so.",
         "Is the with statement inside the try? Leaving a context can raise as well.",
         "with-outside-the-try"
-        if answer.status_code == 202 and any(isinstance(error, OSError) for error in site.crashes)
+        if answer.status_code == 202
+        and any(isinstance(error, OSError) for error, _ in site.threads.crashes)
         else None,
     )
 
@@ -860,7 +861,7 @@ def test_answers_with_the_path(site, path):
     """GET / and GET /<path> lead to 200 in the end, and the JSON string "The answer is: <path>"."""
     exchange = site.start("GET", f"/{path}")
     sleep = site.slept(exchange)
-    location = site.location(site.expect_202(site.answer(exchange, [sleep]), f"GET /{path}"))
+    location = site.location(site.expect_202(site.response(exchange, [sleep]), f"GET /{path}"))
     site.clock.advance(sleep.seconds)
     site.quiet()
     answer = site.poll(location)

@@ -7,10 +7,10 @@ from collections import deque
 
 import pytest
 
-from tests.expect import LIMIT, Broken, expect
-from tests.learner import described, described_value
-from tests.process import PROCESS_LIMIT, Process
-from tests.serving import serve_once
+from tests.harness.child import serve_once
+from tests.harness.expect import LIMIT, Broken, expect
+from tests.harness.load import described, described_value
+from tests.harness.process import PROCESS_LIMIT, Process
 
 
 def test_no_cleaner_at_import_nor_under_testing(site):
@@ -21,7 +21,7 @@ def test_no_cleaner_at_import_nor_under_testing(site):
     )
     look = "Start the cleaner with the first request, unless app.testing is set."
     expect(
-        not site.threads(),
+        not site.threads.own(),
         "After importing the module, a thread goes on.",
         means,
         look,
@@ -29,7 +29,7 @@ def test_no_cleaner_at_import_nor_under_testing(site):
     )
     work = site.work()
     work.release()
-    site.ask(work.url)
+    site.get(work.url)
     named = is_there_a_cleaner(site)
     expect(
         not any(thread.is_alive() for thread in cleaners(site)),
@@ -50,10 +50,10 @@ KEEP = 5 * 60  # seconds
 def finish(site, work):
     """Have the work done from beginning to end; return the task's address."""
     work.release()
-    location = site.location(site.ask(work.url))
+    location = site.location(site.get(work.url))
     site.poll(location)
     for call in work.calls:
-        site.left(call)
+        site.done(call)
     return location
 
 
@@ -71,14 +71,14 @@ def sweep(site):
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     give_up = time.monotonic() + LIMIT
-    while thread.is_alive() and not site.resting(thread) and time.monotonic() < give_up:
+    while thread.is_alive() and not site.threads.resting(thread) and time.monotonic() < give_up:
         thread.join(0.01)
     expect(
         not thread.is_alive(),
-        f"clean_old_tasks() has not returned{site.stands(thread)}.",
+        f"clean_old_tasks() has not returned{site.at(thread)}.",
         "One call is one sweep: a test, or a person, can ask for it at any time.",
         "The loop that goes on for ever belongs into the cleaner's function, not into this one.",
-        "sweep-never-returns" if site.resting(thread) else None,
+        "sweep-never-returns" if site.threads.resting(thread) else None,
     )
     for error in errors:
         raise failed_sweep(site, error)
@@ -147,7 +147,7 @@ def holds(value, text, depth=4):
 
 def found(site, location):
     """Whether an address still has an answer."""
-    return site.ask(location).status_code == 200
+    return site.get(location).status_code == 200
 
 
 def found_by_one_clock(site, work, seconds):
@@ -171,7 +171,7 @@ def two_clocks(saw):
 
 def expect_status(site, location, status, saw, means, look, name=None):
     """name: that of the mistake if the answer is the wrong one of 200, or 202, and 404."""
-    answer = site.ask(location)
+    answer = site.get(location)
     expect(
         answer.status_code == status,
         f"{saw} Its address answered {answer.status}.",
@@ -440,9 +440,9 @@ def test_nothing_is_lost_during_a_sweep(site):
     expect_all(site, running, 202, "were accepted during a sweep, and still run", name)
     slow.release()
     for number in range(len(running)):
-        site.left(site.call(slow, number + 1))
+        site.done(site.call(slow, number + 1))
     for call in quick.calls:
-        site.left(call)
+        site.done(call)
     expect_all(site, young + running, 200, "had ended less than five minutes ago", name)
     sweep(site)
     expect_all(site, old, 404, "had ended more than five minutes ago")
@@ -460,7 +460,7 @@ def expect_no_errors(site, errors, what):
 
 def expect_all(site, locations, status, what, name=None):
     """name: that of the mistake if an answer is the wrong one of 200, 202 and 404."""
-    answers = [site.ask(location).status_code for location in locations]
+    answers = [site.get(location).status_code for location in locations]
     wrong = [answer for answer in answers if answer != status]
     rebound = name == "rebind-loses-tasks"
     expect(
@@ -499,7 +499,11 @@ def serve(site, sweep_seconds):
 def cleaners(site):
     """The threads that the app has started, but not for a task. Some may have ended."""
     at_work = {call.thread for call in site.calls()}
-    return [t for t in {*site.started, *site.threads()} if t not in at_work and not site.is_idle(t)]
+    return [
+        t
+        for t in {*site.threads.started, *site.threads.own()}
+        if t not in at_work and not site.threads.is_idle(t)
+    ]
 
 
 def test_the_cleaner_starts_once(site, monkeypatch):
@@ -528,11 +532,11 @@ def test_the_cleaner_starts_once(site, monkeypatch):
         "Looking and starting have to be one action. A lock makes them one.",
         "start-without-lock",
     )
-    answers.append(site.ask(work.url))
+    answers.append(site.get(work.url))
     for answer in answers:
         site.expect_202(answer, "One of two first requests at the same time")
     for number in 1, 2, 3:
-        site.left(site.call(work, number))
+        site.done(site.call(work, number))
     come_to_rest(site)  # a thread may have been started for a task that another one has done
     at_work = [thread for thread in cleaners(site) if thread.is_alive()]
     if len(at_work) != 1:
@@ -558,8 +562,8 @@ def not_one_cleaner(site, work, count):
     if count == 0:
         old = finish(site, work)
         site.clock.advance(KEEP + 1)
-        site.ask(work.url)
-        if site.ask(old).status_code == 404:
+        site.get(work.url)
+        if site.get(old).status_code == 404:
             return Broken(
                 "No cleaner is at work. But a request swept: an old task was gone after it.",
                 "When no requests come, nothing is forgotten. When many come, each pays for a "
@@ -626,10 +630,10 @@ def never_started():
 def expect_forgotten(site, location, story):
     """Ask until the cleaner has swept."""
     give_up = time.monotonic() + LIMIT
-    while site.ask(location).status_code != 404:
+    while site.get(location).status_code != 404:
         site.clock.advance(0.01)
         told = why_no_sweep(site, story)
-        if told and site.ask(location).status_code != 404:
+        if told and site.get(location).status_code != 404:
             raise told
         expect(
             time.monotonic() < give_up,
@@ -642,7 +646,7 @@ def expect_forgotten(site, location, story):
 
 def why_no_sweep(site, story):
     """The Broken for a cleaner that will not sweep any more, where that can be seen."""
-    for error in site.crashes:
+    for error, _ in site.threads.crashes:
         once = "the clock failed once" in str(error)
         return Broken(
             f"The cleaner's thread died of {described(error)}{site.place(error)}.",
@@ -652,8 +656,8 @@ def why_no_sweep(site, story):
         )
     known = cleaners(site)
     if not known:
-        return never_started() if site.at_rest() else None
-    for wait in map(site.resting, known):
+        return never_started() if site.threads.at_rest() else None
+    for wait in map(site.threads.resting, known):
         if wait and wait.seconds and wait.seconds >= 1:
             how = "time.sleep()" if wait.what is None else "wait()"
             return Broken(
@@ -682,12 +686,12 @@ def test_the_cleaner_stops_at_once(site):
     stop = site.named("stop_cleaner")
     stop.set()
     readings, give_up = len(site.clock.readings), time.monotonic() + LIMIT
-    while busy := [thread for thread in site.threads() if not site.is_idle(thread)]:
-        wait = site.resting(busy[0])
+    while busy := [thread for thread in site.threads.own() if not site.threads.is_idle(thread)]:
+        wait = site.threads.resting(busy[0])
         expect(
             wait is None or wait.what is not None,
             f"stop_cleaner is set, and the cleaner goes on in a time.sleep({wait and wait.seconds})"
-            f"{site.stands(busy[0])}.",
+            f"{site.at(busy[0])}.",
             "A test or a shutdown would have to wait for it, up to a minute each time.",
             "Nobody can end a time.sleep(seconds). stop_cleaner.wait(seconds) ends when it is set.",
             "sleep-cannot-be-ended",
@@ -702,7 +706,7 @@ def test_the_cleaner_stops_at_once(site):
         other = wait is not None and wait.what is not stop
         expect(
             time.monotonic() < give_up,
-            f"stop_cleaner is set, and the cleaner goes on{site.stands(busy[0])}.",
+            f"stop_cleaner is set, and the cleaner goes on{site.at(busy[0])}.",
             "A test or a shutdown would have to wait for it, up to a minute each time.",
             "It waits for another event than stop_cleaner."
             if other
@@ -715,7 +719,9 @@ def test_the_cleaner_stops_at_once(site):
 def is_there_a_cleaner(site):
     """Whether a thread that does no task's work has come to a rest of so many seconds."""
     come_to_rest(site)
-    return any(wait and wait.seconds is not None for wait in map(site.resting, cleaners(site)))
+    return any(
+        wait and wait.seconds is not None for wait in map(site.threads.resting, cleaners(site))
+    )
 
 
 def come_to_rest(site):
@@ -723,7 +729,7 @@ def come_to_rest(site):
     give_up = time.monotonic() + LIMIT
     while time.monotonic() < give_up:
         alive = [thread for thread in cleaners(site) if thread.is_alive()]
-        if all(map(site.resting, alive)):
+        if all(map(site.threads.resting, alive)):
             return
         alive[0].join(0.005)
 

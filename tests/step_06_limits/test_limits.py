@@ -8,10 +8,10 @@ import pytest
 from flask import g
 from werkzeug.exceptions import HTTPException
 
-from tests.expect import Broken, expect
-from tests.learner import described_value
-from tests.process import PROCESS_LIMIT, Process
-from tests.serving import serve_until_stopped
+from tests.harness.child import serve_until_stopped
+from tests.harness.expect import Broken, expect
+from tests.harness.load import described_value
+from tests.harness.process import PROCESS_LIMIT, Process
 from tests.step_05_cleanup.test_cleanup import *  # noqa: F403
 from tests.step_05_cleanup.test_cleanup import expect_no_errors
 
@@ -45,7 +45,7 @@ def fill(site, work):
 
 
 def ask_for_a_place(site, work, number):
-    answer = site.ask(work.url)
+    answer = site.get(work.url)
     expect(
         answer.status_code == 202,
         f"WORKERS and WAITING are {workers(site)} and {places(site) - workers(site)}. Of the "
@@ -60,7 +60,7 @@ def let_go(site, work, number):
     """Have so many tasks of the work brought to their end."""
     work.release()
     for each in range(1, number + 1):
-        site.left(site.call(work, each))
+        site.done(site.call(work, each))
 
 
 def test_so_many_at_a_time(site):
@@ -70,10 +70,10 @@ def test_so_many_at_a_time(site):
     fill(site, work)
     calls = work.calls
     site.call(work, wanted)
-    if len(site.threads()) > wanted:  # does one of them come to call the view?
-        site.happenings.until(lambda: len(calls) > wanted or len(site.threads()) <= wanted)
+    if len(site.threads.own()) > wanted:  # does one of them come to call the view?
+        site.changes.wait_until(lambda: len(calls) > wanted or len(site.threads.own()) <= wanted)
     if len(calls) > wanted:
-        site.happenings.until(lambda: len(calls) == places(site))
+        site.changes.wait_until(lambda: len(calls) == places(site))
         raise too_many_at_a_time(calls, wanted)
     let_go(site, work, places(site))
     expect(
@@ -107,7 +107,7 @@ def too_many_at_a_time(calls, wanted):
 def one_more(site, work):
     """Ask for one more task, when there should be no place for it; return the answer."""
     exchange = site.start("GET", work.url)
-    site.happenings.until(lambda: exchange.over() or site.waits_in_vain())
+    site.changes.wait_until(lambda: exchange.over() or site.threads.waits_in_vain())
     if not exchange.over():
         work.release()
         raise Broken(
@@ -233,10 +233,10 @@ def test_a_place_is_free_again(site):
     other = site.work()
     for work in works.values():
         work.release()
-        site.expect_202(site.ask(work.url), f"GET {work.url}")
-        site.left(site.call(work))
+        site.expect_202(site.get(work.url), f"GET {work.url}")
+        site.done(site.call(work))
     free = 0
-    while free < places(site) and site.ask(other.url).status_code == 202:
+    while free < places(site) and site.get(other.url).status_code == 202:
         free += 1
     expect(
         free == places(site),
@@ -250,7 +250,7 @@ def test_a_place_is_free_again(site):
 
 def fail_in_task(site, when=lambda: True):
     def fail(error):
-        if not site.in_request_thread() and when():
+        if not site.threads.in_request_thread() and when():
             raise OSError("the database went away")
 
     return fail
@@ -296,7 +296,7 @@ def test_every_202_says_when_to_ask(site):
     answer = site.accepted(work)
     expect_retry_after(answer, "The request was accepted")
     location = site.location(answer)
-    expect_retry_after(site.ask(location), "The running task's address answered 202")
+    expect_retry_after(site.get(location), "The running task's address answered 202")
 
 
 def test_no_cache_keeps_what_is_true_for_now(site):
@@ -307,11 +307,11 @@ def test_no_cache_keeps_what_is_true_for_now(site):
     unknown = f"{location.rpartition('/')[0]}/{'0' * 32}"
     answers = {
         "An accepted request": accepted,
-        "A running task's address": site.ask(location),
+        "A running task's address": site.get(location),
     }
-    answers["An unknown task's address"] = site.ask(unknown)
+    answers["An unknown task's address"] = site.get(unknown)
     for _ in range(places(site) - 1):
-        site.ask(work.url)
+        site.get(work.url)
     answers["A refused request"] = one_more(site, work)
     let_go(site, work, places(site))
     answers["A finished task's address"] = site.settled(location)

@@ -15,8 +15,8 @@ from billiard.exceptions import WorkerLostError
 from celery.local import PromiseProxy
 from flask import g
 
-from tests.expect import Broken, expect
-from tests.learner import described, described_value
+from tests.harness.expect import Broken, expect
+from tests.harness.load import described, described_value
 from tests.step_06_limits.test_limits import expect_busy, expect_retry_after
 
 KEEP = 5 * 60  # seconds
@@ -54,7 +54,7 @@ def done(site, work):
     """Have the work done from beginning to end; return the task's address."""
     location = site.location(site.accepted(work))
     work.release()
-    site.left(site.call(work, len(site.locations)))
+    site.done(site.call(work, len(site.locations)))
     site.poll(location)
     return location
 
@@ -66,7 +66,7 @@ def hold(site):
 
 
 def status(site, location):
-    return site.ask(location).status_code
+    return site.get(location).status_code
 
 
 def test_work_is_sent_to_the_broker(site):
@@ -151,8 +151,8 @@ def test_what_waits_is_202(site):
     """A task that no worker has begun is 202, however long it waits."""
     hold(site)
     work = site.work()
-    location = site.location(site.expect_202(site.ask(work.url), f"GET {work.url}"))
-    for seconds, ago, *told, name in (
+    location = site.location(site.expect_202(site.get(work.url), f"GET {work.url}"))
+    for seconds, ago, *advice, name in (
         (
             0,
             "a moment",
@@ -175,7 +175,7 @@ def test_what_waits_is_202(site):
             status(site, location) == 202,
             f"A task was accepted {ago} ago, and no worker has had time for it. Its address "
             f"answered {status(site, location)}.",
-            *told,
+            *advice,
             name if status(site, location) == 404 else None,
         )
     site.broker.deliver(message(site))
@@ -221,7 +221,7 @@ def test_what_celery_gives_up_is_500(site):
         task_id = f"{number:032x}"
         payload["headers"] = {**payload["headers"], "id": task_id}
         deliver(site, payload)
-        answer = site.ask(f"{location.rpartition('/')[0]}/{task_id}")
+        answer = site.get(f"{location.rpartition('/')[0]}/{task_id}")
         expect(
             len(work.calls) == calls and not site.clock.sleeps,
             "A message with other fields than a request's was put into the broker, and a view was "
@@ -259,7 +259,7 @@ def test_the_worker_has_only_the_message(site):
     answer = site.expect_202(exchange.wait(), "POST /hello")
     location = site.location(answer)
     delivery = message(site)
-    site.happenings.until(lambda: site.clock.sleeps or site.at_rest())
+    site.changes.wait_until(lambda: site.clock.sleeps or site.threads.at_rest())
     if not site.clock.sleeps:
         raise Broken(
             "The message was sent to a worker, which has imported the same file, and has not come "
@@ -295,7 +295,7 @@ def test_any_web_process_can_say(site):
     later = site.another().app.test_client()
     statuses = [later.get(location).status_code]
     work.release()
-    site.left(site.call(work))
+    site.done(site.call(work))
     site.poll(location)
     statuses.append(later.get(location).status_code)
     expect(
@@ -377,7 +377,7 @@ def test_what_is_not_json_stays_behind(site):
 
     work = site.work(lambda: [g.get("user"), g.get("roles"), "lock" in g, "loop" in g])
     work.release()
-    answer = site.ask(work.url)
+    answer = site.get(work.url)
     site.expect_not_busy(answer, f"GET {work.url}")
     expect(
         answer.status_code == 202,
@@ -387,7 +387,7 @@ def test_what_is_not_json_stays_behind(site):
         "Take along what JSON can hold, and leave the rest.",
         "not-json-is-500" if answer.status_code == 500 else None,
     )
-    site.happenings.until(lambda: work.calls or site.at_rest())
+    site.changes.wait_until(lambda: work.calls or site.threads.at_rest())
     delivery = message(site)
     expect(
         work.calls,
@@ -396,7 +396,7 @@ def test_what_is_not_json_stays_behind(site):
         "kombu.utils.json is what Celery writes and reads messages with. Try a value on it.",
         "plain-json-is-asked" if delivery.refused else None,
     )
-    found = site.ended(site.call(work))
+    found = site.result(site.call(work))
     expect(
         found == ["ada", {"editor": [None, 2.5]}, False, False],
         f"In the task, g.user, g.roles, and whether there is a lock and a loop: {found}.",
@@ -415,8 +415,8 @@ def test_a_task_may_end_before_it_is_noted(site):
         site.quiet()
 
     site.broker.before_noting = end_first
-    location = site.location(site.ask(work.url))
-    site.left(site.call(work))
+    location = site.location(site.get(work.url))
+    site.done(site.call(work))
     expect(
         site.settled(location).status_code == 200,
         "The task was over when its request noted that it was accepted. Its address answers "
@@ -473,7 +473,7 @@ def test_age_counts_from_the_end(site):
         "note-expires",
     )
     work.release()
-    site.left(site.call(work))
+    site.done(site.call(work))
     site.poll(location)
     site.clock.advance(KEEP - 1)
     expect(
@@ -500,7 +500,7 @@ def test_the_broker_keeps_a_message_until_the_task_is_done(site):
         "acknowledged-at-the-start",
     )
     work.release()
-    site.left(site.call(work))
+    site.done(site.call(work))
     site.quiet()
     expect(
         delivery.acknowledged,
@@ -547,7 +547,7 @@ def test_a_worker_that_is_told_to_end_leaves_its_task(site, monkeypatch):
     work = site.work(told_to_end)
     location = site.location(site.accepted(work))
     work.release()
-    site.left(site.call(work))
+    site.done(site.call(work))
     site.quiet()
     answered, delivery = status(site, location), message(site)
     expect(
@@ -585,7 +585,7 @@ def test_a_body_that_is_too_long_is_refused(site):
     )
     site.app.config["MAX_CONTENT_LENGTH"] = 2000
     site.expect_202(site.send("POST", work.url, data=b"x" * 1001), f"POST {work.url}")
-    site.left(site.call(work))
+    site.done(site.call(work))
     site.app.config["MAX_CONTENT_LENGTH"] = 1000
     deliver(site, message(site).payload)
     expect(
@@ -613,7 +613,7 @@ def test_an_unreachable_broker_is_503(site, what):
     work = site.work()
     location = site.location(site.accepted(work))
     work.release()
-    site.left(site.call(work))
+    site.done(site.call(work))
     site.poll(location)
     site.broker.down = True
     url = work.url if what == "POST" else location
@@ -648,7 +648,7 @@ def test_the_log_has_no_secrets(site, caplog, capsys):
     work = site.work(lambda: {"said": answer})
     site.accepted(work, "POST", headers={"Authorization": secret}, data=body)
     work.release()
-    site.left(site.call(work))
+    site.done(site.call(work))
     site.quiet()
     headers = json.dumps(message(site).headers)
     text = "".join(capsys.readouterr()) + caplog.text
@@ -693,13 +693,13 @@ def test_no_cache_keeps_what_is_true_for_now(site):
     accepted = site.accepted(work)
     location = site.location(accepted)
     expect_retry_after(accepted, "The request was accepted")
-    answers = {"An accepted request": accepted, "A running task": site.ask(location)}
-    answers["An unknown task"] = site.ask(f"{location.rpartition('/')[0]}/{'0' * 32}")
+    answers = {"An accepted request": accepted, "A running task": site.get(location)}
+    answers["An unknown task"] = site.get(f"{location.rpartition('/')[0]}/{'0' * 32}")
     work.release()
-    site.left(site.call(work))
+    site.done(site.call(work))
     answers["A finished task"] = site.settled(location)
     site.broker.down = True
-    answers["An unreachable store"] = site.ask(location)
+    answers["An unreachable store"] = site.get(location)
     site.broker.down = False
     lacking = [what for what, answer in answers.items() if not answer.cache_control.no_store]
     expect(

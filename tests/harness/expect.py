@@ -1,0 +1,27 @@
+"""A promise, and what a check says when it is broken."""
+
+import inspect
+
+LIMIT = 5.0  # seconds; a safety limit that no right solution comes near, never a measurement
+
+
+class Broken(Exception):
+    """A promise is broken. Three short texts: what was seen, what it means, where to look.
+
+    mistake: its id in the catalogue, if what was seen fits that mistake alone.
+    """
+
+    def __init__(self, saw, means, look, mistake=None):
+        super().__init__(saw, means, look, mistake)
+        self.saw, self.means, self.look, self.mistake = saw, means, look, mistake
+
+
+def expect(kept, saw, means, look, mistake=None):
+    """Raise Broken unless the promise is kept."""
+    if not kept:
+        raise Broken(saw, means, look, mistake)
+
+
+def promise_of(check):
+    """The promise that a check holds the app to: the first paragraph of its docstring."""
+    return (inspect.getdoc(check) or check.__name__).partition("\n\n")[0].replace("\n", " ")

@@ -1,0 +1,157 @@
+"""Serves the learner's app, and asks it: both know when a request is truly over."""
+
+import contextlib
+import functools
+import http.client
+import importlib.metadata
+import threading
+from io import BytesIO
+
+from flask import Response
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.test import EnvironBuilder, create_environ, run_wsgi_app
+from werkzeug.urls import iri_to_uri
+
+from tests.harness.expect import LIMIT, Broken
+from tests.harness.load import described
+
+# Each new server asks for Werkzeug's version, which takes as long as a request.
+importlib.metadata.version = functools.cache(importlib.metadata.version)
+
+
+class Server:
+    """Serves an app, each request in a thread of its own, and is the client that asks it.
+
+    threads: those that serve requests or have done so.
+    """
+
+    def __init__(self, wsgi_app, changes):
+        self._wsgi_app, self._changes = wsgi_app, changes
+        self.threads, self._socket = [], None
+
+    def start(self, method, url, **request):
+        """Send a request without waiting for its answer; returns its Exchange.
+
+        request: json, data, headers, query_string and so on, as Werkzeug's EnvironBuilder takes
+        them, and chunked. A GET alone goes without a socket, which is quicker: it has no body that
+        could be lost.
+        """
+        if method == "GET" and not request:
+            exchange = Exchange(self._changes, f"GET {url}", LIMIT, self._get, url)
+            self.threads.append(exchange.thread)
+        else:
+            self._socket = self._socket or Socket(self._wsgi_app, self.threads)
+            sent = self._socket.send, method, url  # where each step has a limit of its own
+            exchange = Exchange(self._changes, f"{method} {url}", None, *sent, **request)
+        exchange.thread.start()
+        return exchange
+
+    def _get(self, url):
+        parts, *head = run_wsgi_app(self._wsgi_app, create_environ(url), buffered=True)
+        return Response(b"".join(parts), *head)
+
+    def own_threads(self):
+        return {*self.threads, *([self._socket.thread] if self._socket else [])}
+
+    def stop(self):
+        """Stop serving; return the threads of requests that do not come to an end."""
+        if self._socket:
+            self._socket.stop()
+        for thread in self.threads:
+            thread.join(LIMIT)
+        return [thread for thread in self.threads if thread.is_alive()]
+
+
+class Exchange:
+    """A request, and its answer, a flask.Response, once there is one.
+
+    thread: the one that sends the request, by way of this function; limit: so many seconds are
+    enough for that.
+    """
+
+    def __init__(self, changes, name, limit, send, *args, **kwargs):
+        self.answer = self._error = None
+        self._name, self._limit = name, limit
+
+        def run():
+            try:
+                self.answer = send(*args, **kwargs)
+            except BaseException as error:
+                self._error = error
+            changes.notify()
+
+        self.thread = threading.Thread(target=run, daemon=True)
+
+    def over(self):
+        return self.answer is not None or self._error is not None
+
+    def wait(self):
+        """Return the answer once the request is over; raise Broken if none came."""
+        self.thread.join(self._limit)
+        if isinstance(self._error, TimeoutError) or not self.over():
+            raise Broken(
+                f"No answer to {self._name} within {LIMIT:.0f} seconds.",
+                "The client is kept waiting.",
+                "What does the request wait for? A join(), a lock, a loop?",
+            )
+        if self._error:
+            raise Broken(
+                f"The connection broke off during {self._name}: {described(self._error)}.",
+                "The request ended without an answer.",
+                "Did something stop the thread that serves the request?",
+            )
+        return self.answer
+
+
+class Socket(ThreadedWSGIServer):
+    """Flask's own server on a free port. thread: the one that takes the requests in."""
+
+    class Handler(WSGIRequestHandler):
+        def log(self, *args):
+            """Say nothing: what a check has to say, it says itself."""
+
+    def __init__(self, wsgi_app, threads):
+        super().__init__("127.0.0.1", 0, wsgi_app, handler=self.Handler)
+        self._serving, self._by_client = threads, {}  # by the client's address
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.002,), daemon=True)
+        self.thread.start()
+
+    def process_request(self, request, client_address):
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._by_client[client_address] = thread
+        self._serving.append(thread)
+        thread.start()
+
+    def handle_error(self, request, client_address):
+        """Say nothing: the client sees its connection break off."""
+
+    def stop(self):
+        self.shutdown()
+        self.thread.join()
+        self.server_close()
+
+    def send(self, method, url, *, chunked=False, **request):
+        """Send a request, and return its answer when the thread that served it has ended.
+
+        By then the server has closed the connection and the body's stream.
+        """
+        builder = EnvironBuilder(path=url, method=method, **request)
+        built = builder.get_request()
+        body, headers = built.get_data(), dict(built.headers)
+        target = iri_to_uri(url) + (f"?{builder.query_string}" if builder.query_string else "")
+        del headers["Host"]
+        if chunked:
+            del headers["Content-Length"]
+            headers["Transfer-Encoding"] = "chunked"
+            body = BytesIO(body)  # http.client sends what it reads from it in chunks
+        connection = http.client.HTTPConnection(*self.server_address, timeout=LIMIT)
+        with contextlib.closing(connection):
+            connection.connect()
+            address = connection.sock.getsockname()
+            connection.request(method, target, body, headers, encode_chunked=chunked)
+            raw = connection.getresponse()
+            answer = Response(raw.read(), raw.status, raw.getheaders())
+        self._by_client[address].join(LIMIT)
+        return answer

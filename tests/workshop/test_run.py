@@ -1,0 +1,189 @@
+"""run: lines to paste that do the same in three ways, and what happens, as it happens."""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from urllib.request import urlopen
+
+import pytest
+
+from tests.harness.running import LIMIT
+from tests.harness.servers import ServerProcess, unused_port
+from workshop.serve import call, curl_commands, free_port, request, ways
+from workshop.steps import STEPS, TOP
+from workshop.timeline import Timeline
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process.")
+
+
+@pytest.fixture
+def serve():
+    """Start `run N` of a step's solution, or with an app the server behind it."""
+    servers = ExitStack()
+
+    def serve(number=None, app=None):
+        command = ["workshop", "run", str(number), "--solutions", f"--port={unused_port()}"]
+        if app:
+            command = ["workshop.timeline", "--app", str(app), "run", "--port=0"]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+        return servers.enter_context(ServerProcess(*command, cwd=TOP, env=environment))
+
+    with servers:
+        yield serve
+
+
+@posix
+def test_requests_and_tasks_are_shown_and_the_line_to_ask_with(serve):
+    served = serve(4)
+    assert re.search("┬ a request .*, │ is in progress, ┴ ends", served.printed)
+    with urlopen(served.url("/hello")) as answer:
+        location = answer.headers["Location"]
+    served.until(r" s  ┬  GET /hello\n")
+    served.until(r" s  . ┬  thread: task\n")
+    shown = served.until(r" s  ┴ .?  202 ACCEPTED +poll: (curl .*)\n")[1]
+    assert shown == f"curl {served.url(location)}"
+    assert subprocess.run([*shlex.split(shown), "-s"], capture_output=True).stdout == b"accepted\n"
+    assert re.search(r"started /hello", served.printed)
+
+
+@posix
+def test_ctrl_c_ends_it_quietly_though_a_task_runs(serve):
+    served = serve(2)
+    urlopen(served.url("/hello")).close()
+    served.until("thread: get")
+    served.interrupt()
+    assert served.wait() in (0, 130)
+    assert "Traceback" not in served.printed
+
+
+@posix
+def test_ctrl_c_before_there_is_a_process_ends_it_all_the_same(monkeypatch):
+    started = []
+
+    class Late(subprocess.Popen):
+        def __init__(self, *args, **options):
+            signal.raise_signal(signal.SIGINT)
+            super().__init__(*args, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Late)
+    assert call([sys.executable, "-c", f"import time; time.sleep({LIMIT})"]) == 130
+    assert started[0].returncode == -signal.SIGTERM
+
+
+APP = """
+import threading
+from flask import Flask
+app, go = Flask(__name__), threading.Event()
+
+@app.get("/wait")
+def wait():
+    return f"{go.wait()}"
+
+@app.get("/go")
+def set_go():
+    return f"{go.set()}"
+
+@app.get("/fail")
+def fail():
+    threading.Thread(target=lambda: 1 / 0).start()
+    return ""
+"""
+
+
+def test_an_answer_that_reaches_nobody_says_so(serve, tmp_path):
+    (tmp_path / "app.py").write_text(APP, encoding="utf-8")
+    served = serve(app=tmp_path / "app.py")
+    with socket.create_connection(("127.0.0.1", served.port)) as client:
+        client.sendall(b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        served.until("GET /wait")
+    urlopen(served.url("/go")).close()
+    served.until(r"┴ .* 200 OK, but the client has gone\n")
+    served.until(r"┴  200 OK\n")
+
+
+def test_a_traceback_of_a_task_has_no_lines_of_the_timeline(serve, tmp_path):
+    (tmp_path / "app.py").write_text(APP, encoding="utf-8")
+    served = serve(app=tmp_path / "app.py")
+    urlopen(served.url("/fail")).close()
+    served.until("ZeroDivisionError: division")
+    assert "app.py" in served.printed
+    assert "timeline.py" not in served.printed
+
+
+@posix
+def test_step_7_has_a_worker_which_finishes_what_it_has_begun(serve):
+    served = serve(7)
+    with urlopen(served.url("/hello")) as answer:
+        location = answer.headers["Location"]
+    served.until("started /hello")
+    served.interrupt()
+    assert served.wait() in (0, 130)
+    assert "finished /hello" in served.printed
+    assert "Traceback" not in served.printed
+    assert location
+
+
+def test_a_taken_port_gives_way_to_the_next_free_one():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port(port) > port
+
+
+# The lines to paste
+
+
+@pytest.mark.parametrize("step", STEPS[:5], ids=lambda step: step.folder)
+def test_no_line_to_paste_has_an_id_in_it(step):
+    lines = curl_commands(step, 8123)
+    assert lines
+    assert not re.search(r"/status/|…|:8000", "\n".join(lines))
+
+
+def test_the_same_request_in_three_ways():
+    line = 'curl -i -H "Content-Type: application/json" -d "[1]" http://127.0.0.1:8000/a'
+    expected = "POST", "http://127.0.0.1:8000/a", (("Content-Type", "application/json"),), "[1]"
+    assert request(line) == expected
+    assert ways([line])["PowerShell"] == [
+        "Invoke-WebRequest -UseBasicParsing http://127.0.0.1:8000/a -Method POST "
+        "-ContentType 'application/json' -Body '[1]'"
+    ]
+
+
+@posix
+def test_the_lines_for_curl_and_python_work(serve, capsys):
+    served = serve(3)
+    lines = ways(curl_commands(STEPS[2], served.port))
+    exec("\n".join(lines["Python"]))
+    assert capsys.readouterr().out.startswith("202 ")
+    for line in lines["curl"]:
+        done = subprocess.run([*shlex.split(line), "-s"], capture_output=True, text=True)
+        assert done.stdout.strip() == '"accepted"'
+    served.until(r"(?s)POST /hello.*POST /hello")
+
+
+# The timeline by itself
+
+
+def test_the_timeline_gives_each_its_column_and_frees_it():
+    lines = []
+    timeline = Timeline(lines.append)
+    for what, text in ("a", "first"), ("b", "second"):
+        timeline.begin(what, text)
+    timeline.end("a", "over")
+    timeline.begin("c", "third")
+    timeline.end("b", "over")
+    assert [re.sub(r"^ +\d\.\d s  |\n", "", line) for line in lines] == [
+        "┬  first",
+        "│ ┬  second",
+        "┴ │  over",
+        "┬ │  third",
+        "│ ┴  over",
+    ]
