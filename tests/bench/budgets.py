@@ -29,7 +29,7 @@ def budgets(figures):
 
 def at_most(what, limit, seen, unit, why=""):
     """unit: how to write a number with its unit, for example "{} ms"."""
-    return Budget(what, f"at most {unit.format(limit)}", unit.format(seen), seen <= limit, why)
+    return Budget(what, f"≤ {unit.format(limit)}", unit.format(seen), seen <= limit, why)
 
 
 def of_costs(costs):
