@@ -25,13 +25,10 @@ import types
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from werkzeug.serving import make_server
-
-import recording
-from recording import TOP, WORK_SECONDS, BaseRecording, Silent, load
-
-sys.path.insert(0, str(TOP))
-from workshop.checks import multiprocessing_context as multiprocessing  # noqa: E402
+import recording  # which makes the packages of the workshop importable
+from recording import TOP, WORK_SECONDS, BaseRecording, load
+from tests.harness.servers import Server
+from workshop.checks import multiprocessing_context as multiprocessing
 
 STOP, GO_ON = "stop", "go on"  # commands to a process
 
@@ -258,7 +255,7 @@ def run_process(connection, who, broker, folder, instead):
 
 def serve(module, report):
     """Serve the app in the main thread, as Flask's own server does."""
-    server = make_server("127.0.0.1", 0, module.app, threaded=True, request_handler=Silent)
+    server = Server(module.app)
     report(server.port)
     server.serve_forever()
     report("closed")

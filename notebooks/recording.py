@@ -8,7 +8,6 @@ The app's file stays unchanged, because everything is recorded from outside. At 
 `with` block, the server and all threads have ended. You can still read the recording.
 """
 
-import concurrent.futures.thread
 import contextlib
 import http.client
 import json
@@ -18,13 +17,14 @@ import sys
 import threading
 import time
 import types
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from werkzeug.serving import WSGIRequestHandler, make_server
-
 TOP = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TOP))
+from tests.harness.servers import Server  # noqa: E402
+from tests.harness.thread_starts import is_pooled, observe  # noqa: E402
+
 WORK_SECONDS = 0.3  # how long the slow work takes in a notebook
 LIMIT = 20  # seconds to wait for something that may never happen: a task may hang, for example
 
@@ -324,45 +324,36 @@ class Recording(BaseRecording):
 
         return recorded_close
 
-    def _recorded_start(self, start):
-        """Wrap Thread.start, to find out which threads serve requests and which run tasks."""
+    def _starting(self, thread, starter):
+        """Called before a thread is started: if a view starts it, it runs a task."""
+        if is_pooled(thread) or not (request := self._serving.get(starter)):
+            return
+        if starter in self._in_view:
+            self._record_task(thread, request.number)
+        else:
+            self._threads.append(thread)  # started by a hook: the cleaner
 
-        def recorded_start(thread):
-            starter = threading.current_thread()
-            if starter is self._acceptor:
-                self._threads.append(thread)
-            elif request := None if is_pool_thread(thread) else self._serving.get(starter):
-                if starter in self._in_view:
-                    self._record_task(thread, request.number)
-                else:
-                    self._threads.append(thread)  # started by a hook: the cleaner
-            start(thread)
-            if self.task_first and starter in self._serving and starter in self._in_view:
-                threading.Thread.join(thread, LIMIT)
+    def _started(self, thread, starter):
+        if self.task_first and starter in self._serving and starter in self._in_view:
+            threading.Thread.join(thread, LIMIT)
 
-        return recorded_start
+    def _submitting(self, pool, function):
+        """Called before work is submitted to a pool, whose threads run one task after another."""
+        self._pools.add(pool)
+        request = self._serving.get(threading.current_thread())
+        if request is None:
+            return function
+        turn = self._begin("queue", request.number, waits=True)
 
-    def _recorded_submit(self, submit):
-        """Wrap ThreadPoolExecutor.submit: a pool's thread runs one task after another."""
+        def recorded(*args, **kwargs):
+            self._end(turn)
+            span = self._begin("task", request.number)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._end(span)
 
-        def recorded_submit(pool, function, *args, **kwargs):
-            self._pools.add(pool)
-            request = self._serving.get(threading.current_thread())
-            if request is None:
-                return submit(pool, function, *args, **kwargs)
-            turn = self._begin("queue", request.number, waits=True)
-
-            def recorded():
-                self._end(turn)
-                span = self._begin("task", request.number)
-                try:
-                    return function(*args, **kwargs)
-                finally:
-                    self._end(span)
-
-            return submit(pool, recorded)
-
-        return recorded_submit
+        return recorded
 
     def _record_task(self, thread, number):
         run, join = thread.run, thread.join
@@ -395,46 +386,28 @@ class Recording(BaseRecording):
 
     def __enter__(self):
         self._app_wsgi, self.app.wsgi_app = self.app.wsgi_app, self._wsgi
-        self._server = make_server(
-            "127.0.0.1", 0, self.app, threaded=self.threaded, request_handler=Silent
-        )
+        self._server = Server(self.app, self.threaded)
         self._server.shutdown_request = self._recorded_close(self._server.shutdown_request)
-        self._start = threading.Thread.start
-        self._acceptor = threading.Thread(target=self._server.serve_forever, args=[0.02])
-        self._acceptor.start()
-        threading.Thread.start = self._recorded_start(self._start)
-        self._submit = ThreadPoolExecutor.submit
-        ThreadPoolExecutor.submit = self._recorded_submit(self._submit)
+        self._server.start()
+        self._stop_observing = observe(self._starting, self._started, self._submitting)
         return self
 
     def __exit__(self, *exception):
         try:
             self.over.set()
             self.hold(lambda: True)
-            self._server.shutdown()
-            self._acceptor.join()
-            self._server.server_close()
+            self._server.stop()
             if stop := getattr(self.module, "stop_cleaner", None):
                 stop.set()
-            for thread in self._threads:
+            threads = [*self._server.by_client.values(), *self._threads]
+            for thread in threads:
                 threading.Thread.join(thread, LIMIT)
             for pool in self._pools:
                 pool.shutdown()
         finally:
-            threading.Thread.start = self._start
-            ThreadPoolExecutor.submit = self._submit
-        late = [thread for thread in self._threads if thread.is_alive()]
+            self._stop_observing()
+        late = [thread for thread in threads if thread.is_alive()]
         assert not late, f"Still running: {late}"
-
-
-class Silent(WSGIRequestHandler):
-    def log(self, *args):
-        """Print nothing: the picture shows every request."""
-
-
-def is_pool_thread(thread):
-    """Return whether this thread belongs to an executor, and so outlives its task."""
-    return getattr(thread, "_target", None) is concurrent.futures.thread._worker
 
 
 def load(path, instead):

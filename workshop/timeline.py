@@ -17,7 +17,6 @@ import signal
 if __name__ == "__main__":  # while it imports: there, a KeyboardInterrupt may get lost
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-import concurrent.futures.thread
 import os
 import select
 import socket
@@ -30,6 +29,8 @@ from http import HTTPStatus
 
 import flask.cli
 from werkzeug.serving import WSGIRequestHandler, run_simple
+
+from tests.harness import thread_starts
 
 TICK = 1.0  # seconds between lines that show that time passes
 CURL = "curl.exe" if sys.platform == "win32" else "curl"
@@ -87,18 +88,18 @@ class Timeline:
 def observe(timeline):
     """Show every request on the timeline, and every task that a request starts."""
     run_wsgi, send_response = WSGIRequestHandler.run_wsgi, WSGIRequestHandler.send_response
-    send_header, start = WSGIRequestHandler.send_header, threading.Thread.start
-    work_item = concurrent.futures.thread._WorkItem
-    serving = threading.local()
+    send_header = WSGIRequestHandler.send_header
+    serving = set()  # the threads that serve a request
 
     def observed_request(handler):
-        serving.now, handler.response, handler.location = True, "no response", ""
+        serving.add(threading.current_thread())
+        handler.response, handler.location = "no response", ""
         timeline.begin(handler, f"{handler.command} {handler.path}")
         try:
             run_wsgi(handler)
         finally:
             timeline.end(handler, f"{handler.response}{handler.location}")
-            serving.now = False
+            serving.discard(threading.current_thread())
 
     def observed_response(handler, code, message=None):
         gone = "" if is_connected(handler.connection) else ", but the client has gone"
@@ -129,24 +130,21 @@ def observe(timeline):
 
         return observed_task
 
-    def observed_start(thread):
-        pooled = thread._target is concurrent.futures.thread._worker
-        if getattr(serving, "now", False) and not pooled:
+    def starting(thread, starter):
+        if starter in serving and not thread_starts.is_pooled(thread):
             name = getattr(thread._target, "__name__", thread.name)
             thread.run = as_task(thread.run, name)
-        start(thread)
 
-    def observed_work_item(item, future, function, args, kwargs):
-        if getattr(serving, "now", False):
-            function = as_task(function, getattr(function, "__name__", "task"))
-        init_work_item(item, future, function, args, kwargs)
+    def submitting(pool, function):
+        if threading.current_thread() not in serving:
+            return function
+        return as_task(function, getattr(function, "__name__", "task"))
 
-    init_work_item, work_item.__init__ = work_item.__init__, observed_work_item
+    thread_starts.observe(starting, submitting=submitting)
     WSGIRequestHandler.run_wsgi = observed_request
     WSGIRequestHandler.send_response = observed_response
     WSGIRequestHandler.send_header = observed_header
     WSGIRequestHandler.log_request = lambda *_: None  # the timeline has its own line
-    threading.Thread.start = observed_start
     threading.Thread(target=timeline.tick, daemon=True).start()
 
 

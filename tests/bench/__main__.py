@@ -1,6 +1,6 @@
-"""`python -m tests.bench` is what `python3 -m workshop bench` runs.
+"""`python -m tests.bench`, which `python3 -m workshop bench` runs.
 
-Each process that is started for a subject imports this file: so there is nothing in it.
+Every process that measures a subject imports this file, so it does nothing else.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Measure, and show: `python -m tests.bench`, which is what `python3 -m workshop bench` runs."""
+"""Measure, show and save the figures: `python -m tests.bench`."""
 
 import argparse
 import json
@@ -17,12 +17,12 @@ aside = Console(highlight=False, stderr=True)
 
 
 def kept():
-    """The figures that are kept in the repository."""
+    """Return the saved figures."""
     return json.loads(FIGURES.read_text(encoding="utf-8"))
 
 
 def written(figures):
-    """The text of figures.json: one line for an array of numbers, or an entry of another array."""
+    """Return the text of figures.json, with each array of numbers on one line."""
 
     def one_line(match):
         begin, content, end = match.groups()
@@ -47,7 +47,7 @@ def show(figures):
 
 
 def keep(figures):
-    """Write the figures, and what is made from them: tables and figures in texts, and pictures."""
+    """Save the figures, and update everything that is made from them: texts and pictures."""
     from tests.bench import pictures
 
     FIGURES.write_text(written(figures), encoding="utf-8")
@@ -55,23 +55,23 @@ def keep(figures):
     for path in report.texts():
         text = path.read_text(encoding="utf-8")
         path.write_text(report.in_place(text, figures), encoding="utf-8")
-        console.print(f"written: {shown(path)}")
+        console.print(f"updated: {shown(path)}")
 
 
 def main():
-    """Do what `python3 -m workshop bench --help` says; return the exit status."""
+    """Do what `python3 -m workshop bench --help` says, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     for option in "quick", "loop", "kept", "json", "keep":
         parser.add_argument(f"--{option}", action="store_true")
     options = parser.parse_args()
     if options.quick and options.keep:
-        parser.error("the figures of a quick run are not kept: leave out --quick, or --keep")
+        parser.error("the figures of a quick run are not saved: leave out --quick or --keep")
     try:
         figures = kept() if options.kept or options.keep else {}
         if not options.kept:
             figures |= measured(options)
     except (OSError, RuntimeError) as error:
-        aside.print(f"It could not be measured: {error}", markup=False)
+        aside.print(f"Measuring failed: {error}", markup=False)
         return 2
     if options.json:
         print(json.dumps(figures, indent=1))

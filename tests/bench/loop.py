@@ -1,4 +1,4 @@
-"""How long the learner waits, and the maintainer, and for what. Times are in seconds."""
+"""How long learners and maintainers wait, and for what. Times are in seconds."""
 
 import os
 import re
@@ -16,16 +16,16 @@ from workshop import checks, setup, watch
 from workshop.steps import STEPS, TOP
 
 REPEATS = 3
-SAVES = 10  # for each step
-PAUSE = 2  # seconds between two saves: as long as a person takes at the very least
-SLOWEST = "--durations=8", "--durations-min=1"  # the parts of verify that are named
+SAVES = 10  # per step
+PAUSE = 2  # seconds between two saves, the least that a person needs
+SLOWEST = "--durations=8", "--durations-min=1"  # list the slowest tests of verify
 
 
 def run(say):
-    """Measure all; return the figures."""
-    say("first set-up, in a copy")
+    """Measure everything; return the figures."""
+    say("first setup, in a copy")
     figures = {"setup": set_up()}
-    say("check, on the solutions")
+    say("check, with the solutions")
     figures["check"] = {str(step.number): check(step) for step in STEPS}
     figures["check_all"] = round(seconds("-m", "pytest", "-q", "--solutions", *every_check()), 2)
     with tempfile.TemporaryDirectory() as folder:
@@ -39,8 +39,8 @@ def run(say):
 
 
 def lines(command, **options):
-    """Run a command to its end; return what it printed: pairs of when, and a line."""
-    begun, said = time.perf_counter(), []
+    """Run a command to its end; return its output, as pairs of a time and a line."""
+    begun, output = time.perf_counter(), []
     with subprocess.Popen(
         list(map(str, command)),
         stdin=subprocess.DEVNULL,
@@ -51,16 +51,16 @@ def lines(command, **options):
         **options,
     ) as process:
         for line in process.stdout:
-            said.append((time.perf_counter() - begun, line.rstrip("\n")))
-    said.append((time.perf_counter() - begun, ""))
+            output.append((time.perf_counter() - begun, line.rstrip("\n")))
+    output.append((time.perf_counter() - begun, ""))
     if process.returncode:
-        printed = "\n".join(line for _, line in said[-15:])
-        raise RuntimeError(f"This failed: {' '.join(map(str, command))}\n{printed}")
-    return said
+        last = "\n".join(line for _, line in output[-15:])
+        raise RuntimeError(f"This command failed: {' '.join(map(str, command))}\n{last}")
+    return output
 
 
 def seconds(*arguments):
-    """The median time that Python takes for this."""
+    """Return the median time that Python needs with these arguments."""
     taken = (lines([sys.executable, *arguments], cwd=TOP)[-1][0] for _ in range(REPEATS))
     return statistics.median(taken)
 
@@ -70,20 +70,20 @@ def every_check():
 
 
 def set_up():
-    """The first command on a fresh clone, with what pip may have kept from an earlier time."""
+    """Time the first command on a fresh clone. pip may have packages in its cache."""
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "clone")
         shutil.copytree(TOP, clone, ignore=shutil.ignore_patterns(*NOT_COPIED, "__pycache__"))
         environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
         command = [sys._base_executable, "-u", "-m", "workshop"]
-        said = lines([*command, "setup"], cwd=clone, env=environment)
+        output = lines([*command, "setup"], cwd=clone, env=environment)
         first_map = lines(command, cwd=clone, env=environment)[-1][0]
-    names = [when for when, line in said if re.match(r"\w[\w.-]*( |$)", line)]
-    begun = next(when for when, line in said if line.startswith("Setting up"))
-    ready = next(when for when, line in said if line.startswith("Ready in"))
+    names = [when for when, line in output if re.match(r"\w[\w.-]*( |$)", line)]
+    begun = next(when for when, line in output if line.startswith("Setting up"))
+    ready = next(when for when, line in output if line.startswith("Ready in"))
     first = next(when for when in names if begun < when < ready)
     return {
-        "whole": round(said[-1][0] + first_map, 2),
+        "whole": round(output[-1][0] + first_map, 2),
         "venv and pip": round(first - begun, 2),
         "packages": round(ready - first, 2),
         "where you are": round(first_map, 2),
@@ -91,7 +91,7 @@ def set_up():
 
 
 def check(step):
-    """`check N`, in whole and in part."""
+    """Time `check N`, as a whole and in parts."""
     whole = seconds("-m", "workshop", "check", str(step.number), "--solutions")
     command = seconds("-m", "workshop", "--version")
     collected = seconds("-m", "pytest", "-q", "--solutions", "--collect-only", str(step.checks))
@@ -104,7 +104,7 @@ def check(step):
 
 
 def watching(laptop, step):
-    """From a save to its verdict, in whole; and what the checks take when pytest is ready."""
+    """Time `watch` from a save to its verdict, and the checks alone once pytest is ready."""
     times, checked = [], []
     with Watching(laptop, step.number) as watch_process:
         watch_process.until(VERDICT)
@@ -116,7 +116,7 @@ def watching(laptop, step):
             times.append(time.perf_counter() - begun)
     for _ in range(REPEATS):
         with checks.Run(step, "solutions", processes=watch.PROCESSES) as ready:
-            time.sleep(PAUSE)  # as `watch` has it wait for a save
+            time.sleep(PAUSE)  # in which `watch`, too, gets it ready
             begun = time.perf_counter()
             ready.verdict()
             checked.append(time.perf_counter() - begun)
@@ -128,7 +128,7 @@ def watching(laptop, step):
 
 
 def saves(laptop, step):
-    """What a learner saves: the starter, mistakes and the solution by turns, each time changed."""
+    """Yield what a learner saves: starter or mistake and solution in turns, and never the same."""
     mistakes = wrong(step).values()
     solution = laptop.solution(step.number).read_text(encoding="utf-8")
     texts = [step.starter.read_text(encoding="utf-8")]
@@ -139,19 +139,19 @@ def saves(laptop, step):
 
 
 def verify():
-    """`verify`, once installed: each of its parts, and the slowest of pytest's."""
+    """Time `verify` when everything is installed: each of its parts, and its slowest tests."""
     setup.ensure(*setup.groups())
     environment = {
         **os.environ,
         "PYTHONUNBUFFERED": "1",
         "PYTEST_ADDOPTS": " ".join([os.environ.get("PYTEST_ADDOPTS", ""), *SLOWEST]),
     }
-    said = lines([sys.executable, "-m", "workshop", "verify"], cwd=TOP, env=environment)
-    heads = [(when, line) for when, line in said if re.match(r"(ruff|pytest) .*[.\d]$", line)]
-    ends = [when for when, _ in heads[1:]] + [said[-1][0]]
-    slowest = [re.match(r"([\d.]+)s (\w+) +(\S+)", line) for _, line in said]
+    output = lines([sys.executable, "-m", "workshop", "verify"], cwd=TOP, env=environment)
+    heads = [(when, line) for when, line in output if re.match(r"(ruff|pytest) .*[.\d]$", line)]
+    ends = [when for when, _ in heads[1:]] + [output[-1][0]]
+    slowest = [re.match(r"([\d.]+)s (\w+) +(\S+)", line) for _, line in output]
     return {
-        "whole": round(said[-1][0], 1),
+        "whole": round(output[-1][0], 1),
         "parts": {
             line: round(end - when, 1) for (when, line), end in zip(heads, ends, strict=True)
         },

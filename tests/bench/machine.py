@@ -1,4 +1,4 @@
-"""On which computer, when and with which versions figures were measured."""
+"""The computer, the date and the versions that figures were measured with."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def machine():
-    """Where, when and with what this was measured."""
+    """Return the date, the computer and the versions of what is installed."""
     packages = ["flask", "werkzeug", "flask-restful", "gunicorn"]
     packages += ["flask-executor", "huey", "rq", "celery", "redis"]
     versions = {"Python": platform.python_version()}
@@ -20,8 +20,8 @@ def machine():
         if importlib.util.find_spec(package.replace("-", "_")):
             versions[package] = version(package)
     if shutil.which("redis-server"):
-        said = subprocess.run(["redis-server", "--version"], capture_output=True, text=True).stdout
-        versions["redis-server"] = said.split("v=")[1].split()[0]
+        line = subprocess.run(["redis-server", "--version"], capture_output=True, text=True).stdout
+        versions["redis-server"] = line.split("v=")[1].split()[0]
     return {
         "date": time.strftime("%Y-%m-%d"),
         "processor": processor(),

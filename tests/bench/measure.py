@@ -1,4 +1,4 @@
-"""What is measured of one subject, in a process of its own. Times are in seconds."""
+"""The measurements of one subject, in a process of its own. Times are in seconds."""
 
 import gc
 import os
@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench import own, subjects
 
-REST = 0.001  # between two requests, for the task to end: it is not to slow down the next one
+REST = 0.001  # between two requests, so that the task can end and does not slow down the next one
 
 
 def begin(name, redis):
-    """Make the subject. What it prints goes nowhere."""
+    """Make the subject, and discard everything that it prints."""
     global subject, client, pool
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     subject = subjects.make(name, redis)
@@ -22,20 +22,20 @@ def begin(name, redis):
 
 def timed(url, status):
     begun = time.perf_counter()
-    answer = client.get(url)
+    response = client.get(url)
     taken = time.perf_counter() - begun
-    if answer.status_code != status:
-        raise RuntimeError(f"{url} was answered {answer.status}, and not {status}.")
+    if response.status_code != status:
+        raise RuntimeError(f"{url} returned {response.status}, not {status}.")
     return taken
 
 
 def remembers():
-    """Whether it remembers finished tasks."""
+    """Return whether the subject remembers finished tasks."""
     return subject.finished is not None
 
 
 def sweeps():
-    """Whether it forgets old tasks by a sweep."""
+    """Return whether the subject forgets old tasks in a sweep."""
     return subject.sweep is not None
 
 
@@ -52,12 +52,12 @@ def poll(count):
 
 
 def start_thread(count):
-    """What a thread's start takes, until the one who started it goes on."""
+    """Time the start of a thread, until the thread that starts it goes on."""
     return handed_over(count, lambda: threading.Thread(target=int, daemon=True).start())
 
 
 def submit_to_pool(count):
-    """What it takes to hand work to a pool whose threads are there already."""
+    """Time the handing of work to a pool whose threads have already started."""
     return handed_over(count, lambda: pool.submit(int))
 
 
@@ -72,16 +72,16 @@ def handed_over(count, hand_over):
 
 
 def remember(count):
-    """Remember so many finished tasks more."""
-    gc.disable()  # or it would go through all of it again and again while it grows
+    """Have the subject remember this many more finished tasks."""
+    gc.disable()  # or each collection would go through all of them while they grow
     subject.remember(count)
     gc.enable()
-    gc.collect()  # what is remembered for long has been through this
+    gc.collect()  # as happens to everything that is remembered for long
 
 
 def task_bytes(count):
-    """Finish so many tasks; return how many bytes each takes beyond its body."""
-    for _ in range(200):  # what is needed once is there
+    """Finish this many tasks; return the bytes that each of them needs, without its body."""
+    for _ in range(200):  # first allocate what is needed only once
         finish_one()
     before = subject.used()
     if hasattr(subject, "redis"):
@@ -98,9 +98,9 @@ def finish_one():
 
 
 def sweep(count):
-    """Sweep away so many tasks, the oldest, and send requests meanwhile; then for as long without.
+    """Send requests while a sweep removes this many tasks, and then for as long without a sweep.
 
-    Return the longest that a request took in the sweep, and without; then how long the sweep took.
+    Return the longest request during the sweep, the longest without it, and the sweep's own time.
     """
     begun, over = time.perf_counter(), threading.Event()
 
@@ -126,7 +126,7 @@ def longest_until(over):
 
 
 def collection():
-    """How long a full garbage collection takes, in which everything else waits."""
+    """Time a full garbage collection, during which everything else waits."""
     begun = time.perf_counter()
     gc.collect()
     return time.perf_counter() - begun

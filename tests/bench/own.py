@@ -1,4 +1,4 @@
-"""The plain view, the solutions, and the listing they grew out of, with the same few methods."""
+"""The plain view, the solutions and the original listing, all with the same few methods."""
 
 import importlib.util
 import pickle
@@ -12,7 +12,7 @@ from flask_restful import Api, Resource
 
 from workshop.steps import TOP
 
-DONE = "The answer is: x"  # the body of every answer
+DONE = "The answer is: x"  # the result of every task
 
 
 def work():
@@ -20,24 +20,24 @@ def work():
 
 
 class Plain:
-    """A view that does nothing but say 202; and one that does nothing but answer."""
+    """A view that only returns a 202, and a view that only returns a result."""
 
-    finished = "/status"  # the address of a finished task
+    finished = "/status"  # the status URL of a finished task
     sweep = None
 
     def __init__(self):
-        self.app = site(lambda: None, lambda task_id: DONE)
+        self.app = make_app(lambda: None, lambda task_id: DONE)
 
     def remember(self, count):
-        """Remember so many finished tasks more."""
+        """Remember this many more finished tasks."""
 
     def used(self):
-        """How many bytes of memory are in use where finished tasks are remembered."""
+        """Return the bytes in use by the process that remembers the finished tasks."""
         return psutil.Process().memory_info().rss
 
 
-def site(submit, answer):
-    """An app that hands work over by submit(), which returns an id, and tells its answer(id)."""
+def make_app(submit, result):
+    """Return an app whose view hands work over with submit(), which returns an id for result()."""
     app = Flask("bench")
     api = Api(app)
 
@@ -50,7 +50,7 @@ def site(submit, answer):
 
     class Status(Resource):
         def get(self, task_id=None):
-            value = answer(task_id)
+            value = result(task_id)
             if value is None:
                 abort(404)
             return value
@@ -68,7 +68,7 @@ def imported(file):
 
 
 class Solution(Plain):
-    """The solution of a step. Its tasks are copies of a real one's record."""
+    """The solution of a step. What it remembers are copies of the record of a real task."""
 
     def __init__(self, file):
         self.module = imported(file)
@@ -92,7 +92,7 @@ class Solution(Plain):
                 self.module.ended.append((time.monotonic(), task_id))
 
     def _sweep(self, count):
-        """Sweep away so many tasks, those that ended first."""
+        """Remove this many tasks in a sweep: those that ended first."""
         ended = self.module.ended
         newest, _ = ended[min(count, len(ended)) - 1]
         self.app.config["KEEP_SECONDS"] = time.monotonic() - newest
@@ -106,11 +106,15 @@ class Seed(Solution):
     def remember(self, count):
         for _ in range(count):
             thread = threading.Thread()
-            del thread._target, thread._args, thread._kwargs  # as when it has run
+            del (
+                thread._target,
+                thread._args,
+                thread._kwargs,
+            )  # a thread that has run has none of these
             record = {"task_thread": thread, "return_value": "".join(list(DONE))}
             record["completion_timestamp"] = time.time()
             self.module.tasks[uuid.uuid4().hex] = record
 
     def _sweep(self, count):
-        """Go through all tasks, as each of its sweeps does, however few are old."""
+        """Go through all tasks, as each of its sweeps does even if only a few are old."""
         self.module.clean_old_tasks()

@@ -1,15 +1,16 @@
-"""Other libraries, each with the few lines around it that a user would write.
+"""Other libraries, each with the few lines of code that its users would write.
 
-Those are: hand the work over, say where to ask, answer there. huey, RQ and Celery hand it to a
-Redis, where it stays: their workers would run elsewhere. So their figures hold the web server's
-share of the cost alone, and those of the others, whose threads do the work, all of it.
+This code hands the work over, returns a status URL, and serves it. huey, RQ and Celery hand the
+work to a Redis. It stays there, because their workers would run somewhere else. So their figures
+contain only the web server's share of the cost. The others do the work in threads of the web
+server, and their figures contain all of it.
 """
 
 import os
 import time
 import uuid
 
-from tests.bench.own import DONE, Plain, imported, site, work
+from tests.bench.own import DONE, Plain, imported, make_app, work
 
 
 class FlaskExecutor(Plain):
@@ -21,12 +22,12 @@ class FlaskExecutor(Plain):
             self.executor.submit_stored(task_id, work)
             return task_id
 
-        def answer(task_id):
+        def result(task_id):
             done = futures.done(task_id)  # None if there is no such task
             return futures.result(task_id) if done else None if done is None else ("running", 202)
 
-        self.app = site(submit, answer)
-        self.app.config["EXECUTOR_FUTURES_MAX_LENGTH"] = 10**9  # it would forget all but 50
+        self.app = make_app(submit, result)
+        self.app.config["EXECUTOR_FUTURES_MAX_LENGTH"] = 10**9  # by default, it keeps only 50
         self.executor = Executor(self.app)
         futures = self.executor.futures
         self.finished = self.app.test_client().get("/x").headers["Location"]
@@ -42,7 +43,7 @@ class FlaskExecutor(Plain):
             self.executor.futures.add(uuid.uuid4().hex, FutureProxy(future, self.executor))
 
 
-COPY = """ -- what Redis keeps of a finished task, for so many others
+COPY = """ -- gives `count` new tasks what Redis keeps of a finished one
 local old, fresh, count = ARGV[1], ARGV[2], ARGV[3]
 for number = 1, count do
     local id = fresh .. string.format('%07d', number)
@@ -60,14 +61,14 @@ end"""
 
 
 class OnRedis(Plain):
-    """redis: the path of its socket."""
+    """redis: the path of the Redis's socket."""
 
     def __init__(self, redis):
         from redis import Redis
 
         self.redis = Redis(unix_socket_path=redis)
         self.connect(redis)
-        self.app = site(self.submit, self.answer)
+        self.app = make_app(self.submit, self.result)
 
     def used(self):
         return self.redis.info("memory")["used_memory"]
@@ -97,7 +98,7 @@ class Huey(OnRedis):
     def submit(self):
         return self.task().id
 
-    def answer(self, task_id):
+    def result(self, task_id):
         return self.huey.result(task_id, preserve=True)
 
 
@@ -113,7 +114,7 @@ class RQ(OnRedis):
     def submit(self):
         return self.queue.enqueue(work).id
 
-    def answer(self, task_id):
+    def result(self, task_id):
         from rq.job import Job
 
         job = Job.fetch(task_id, connection=self.redis)
@@ -134,13 +135,13 @@ class Celery(OnRedis):
     def submit(self):
         return self.task.delay().id
 
-    def answer(self, task_id):
+    def result(self, task_id):
         result = self.celery.AsyncResult(task_id)
         return result.result if result.ready() else ("running", 202)
 
 
 class SolutionOnCelery(Celery):
-    """The solution of step 7. One task is worked on by a worker, and its record is copied."""
+    """The solution of step 7. A worker runs one task, and its record is copied."""
 
     def __init__(self, file, redis):
         os.environ["REDIS_URL"] = f"redis+socket://{redis}"
@@ -152,7 +153,7 @@ class SolutionOnCelery(Celery):
         from celery.contrib.testing.worker import start_worker
 
         self.module.app.config["WORK_SECONDS"] = 0
-        self.module.celery.conf.result_expires = 3600  # longer than the measuring takes
+        self.module.celery.conf.result_expires = 3600  # more than a run takes
         client = self.module.app.test_client()
         self.finished = client.get("/x").headers["Location"]
         with start_worker(self.module.celery, perform_ping_check=False):

@@ -1,4 +1,4 @@
-"""Pictures of the figures, in the colours of the notebooks' ones: slides/pictures/costs/*.svg."""
+"""Pictures of the figures, in the notebooks' colors: slides/pictures/costs/*.svg."""
 
 import json
 from statistics import median
@@ -16,14 +16,14 @@ FOLDER = PICTURES / "costs"
 
 
 def pictures(figures):
-    """All pictures of the figures."""
+    """Return all pictures of the figures."""
     costs = figures["costs"]
     drawn = [accept(costs), many(costs)]
     return drawn + ([load(costs)] if "gunicorn" not in costs["left_out"] else [])
 
 
 def keep(drawn):
-    """Write the pictures, and their alternative texts beside them."""
+    """Write the pictures, and a file with their alternative texts."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for picture in drawn:
         head, _, rest = picture.svg.partition(">")
@@ -37,7 +37,7 @@ def ours(name):
 
 
 def bars(axes, names, values, labels):
-    """A bar for each subject: ours are full, the others are hatched."""
+    """Draw a bar for each subject: solid for ours, hatched for the others."""
     for row, (name, value, label) in enumerate(zip(names, values, labels, strict=True)):
         how = {"facecolor": REQUEST} if ours(name) else {"facecolor": "none", "hatch": "//"}
         axes.barh(row, value, 0.62, edgecolor=REQUEST, linewidth=1.5, **how)
@@ -70,13 +70,13 @@ def accept(costs):
         bars(axes, names, values, labels)
         axes.axvline(1, color=INK, linewidth=1, zorder=0)
         legend(figure)
-        axes.set_xlabel("time to 202, by that of a view that does nothing else")
+        axes.set_xlabel("time to 202 (1 = a view that does nothing else)")
     figures = ", ".join(f"{TITLES[n]} {v:.1f}" for n, v in zip(names, values, strict=True))
-    return Picture(figure, "accept", f"Time to 202, as a multiple of a plain view's: {figures}.")
+    return Picture(figure, "accept", f"Time to 202, where a plain view is 1: {figures}.")
 
 
 def many(costs):
-    """How much longer a 202 and a poll take with so many finished tasks remembered."""
+    """Draw how much longer a 202 and a poll take when many finished tasks are remembered."""
     sizes = costs["plan"]["sizes"]
     subjects = {n: of for n, of in costs["subjects"].items() if "remembering" in of and ours(n)}
     with rc_context(STYLE):
@@ -92,22 +92,20 @@ def many(costs):
                 axes.plot(
                     range(len(sizes) + 1), [1, *values], dashes, color=TASK, label=name, linewidth=3
                 )
-                growth.append(f"{title} of {name} {values[-1]:.2f} times")
+                growth.append(f"{title} in {name} {values[-1]:.2f}")
             axes.axhline(1.1, color=INK, linewidth=1)
-            axes.annotate("1.1: the budget", (0, 1.1), xytext=(4, 5), textcoords="offset points")
+            axes.annotate("budget: 1.1", (0, 1.1), xytext=(4, 5), textcoords="offset points")
             axes.set_ylim(0, 1.5)
             axes.set_xticks(range(len(sizes) + 1), ["0", *(f"{size:,}" for size in sizes)])
             axes.set_xlabel("finished tasks remembered")
             axes.set_ylabel(f"{title}, × with none")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=4)
-    alt = (
-        f"With {sizes[-1]:,} finished tasks remembered, as long as with none: {', '.join(growth)}."
-    )
+    alt = f"With {sizes[-1]:,} finished tasks remembered, where none is 1: {', '.join(growth)}."
     return Picture(figure, "many", alt)
 
 
 def load(costs):
-    """Requests accepted in a second, at each number of clients."""
+    """Draw how many requests per second are accepted from each number of clients."""
     clients = [str(number) for number in costs["plan"]["clients"]]
     names = list(costs["subjects"])
     rates = {
@@ -127,7 +125,7 @@ def load(costs):
             axes.set_xticks([])
             axes.set_title(f"{number} client" + "s" * (number != "1"))
         figure.supxlabel(
-            f"requests accepted in a second, one process of gunicorn, {THREADS} threads",
+            f"requests accepted per second by one gunicorn process with {THREADS} threads",
             fontsize=STYLE["font.size"],
         )
         legend(figure)
@@ -135,5 +133,5 @@ def load(costs):
         f"{TITLES[name]} {', '.join(f'{rates[number][row]:,.0f}' for number in clients)}"
         for row, name in enumerate(names)
     ]
-    alt = f"Requests accepted in a second, with {', '.join(clients)} clients: {'; '.join(parts)}."
+    alt = f"Requests accepted per second from {', '.join(clients)} clients: {'; '.join(parts)}."
     return Picture(figure, "load", alt)

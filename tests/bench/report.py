@@ -1,13 +1,13 @@
-"""Tables of the figures, for the terminal and for Markdown; and the figures that texts quote.
+"""Tables of the figures, for the terminal and for Markdown, and the figures that texts quote.
 
-A text quotes a figure with its name in a comment behind it, and a table, or the conditions under
-which it was measured, between two comments:
+In a text, the name of a figure is in a comment after it. A table is between two comments, and so
+are the conditions of the measurement:
 
     A 202 takes 1.2<!-- figure: step 6 accept --> times as long.
     <!-- figures: accept -->
     <!-- /figures -->
 
-in_place() writes the figures into such a text. A test holds every text to it.
+in_place() updates the figures in such a text. A test makes sure that every text is up to date.
 """
 
 import re
@@ -31,7 +31,7 @@ class Table:
 
 
 def tables(figures):
-    """All tables, by the name under which a text quotes them."""
+    """Return all tables, by the names that texts use for them."""
     found = {}
     if costs := figures.get("costs"):
         found |= {"accept": accept(costs), "many": many(costs)}
@@ -40,12 +40,12 @@ def tables(figures):
     if loop := figures.get("loop"):
         found |= {"loop": of_loop(loop), "verify": of_verify(loop)}
     if rows := [(b.what, b.limit, b.seen, b.verdict) for b in budgets(figures)]:
-        found["budgets"] = Table("Budgets", ("what", "at most", "was", "met"), rows)
+        found["budgets"] = Table("Budgets", ("what", "budget", "measured", "met"), rows)
     return found
 
 
 def times(ratios):
-    """A ratio as it is told: the median of all rounds, and the lowest and the highest."""
+    """Return the text for a ratio: the median of all rounds, and the lowest and the highest."""
     return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
@@ -61,11 +61,11 @@ def accept(costs):
             row += cells
         rows.append([*row, f"{of['task_bytes']:,}" if "task_bytes" in of else ""])
     columns = ("test client", "202, µs", "p99", "× plain", "poll, µs", "p99", "× plain GET")
-    return Table("Time to 202, and a poll of a finished task", (*columns, "bytes a task"), rows)
+    return Table("Time to 202, and to poll a finished task", (*columns, "bytes per task"), rows)
 
 
 def in_short(costs):
-    """The time to 202 alone, quickest first, of what somebody may want to choose from."""
+    """Return a table of the time to 202, fastest first, of everything that you could use."""
     of = {name: entry["accept"] for name, entry in costs["subjects"].items()}
     names = sorted(of, key=lambda name: median(of[name]["times_plain"]))
     rows = [
@@ -73,7 +73,7 @@ def in_short(costs):
         for name in names
         if name not in ("step 2", "step 3", "step 4")
     ]
-    return Table("Time to 202", ("to 202", "µs", "× plain (lowest to highest round)"), rows)
+    return Table("Time to 202", ("time to 202", "µs", "× plain (lowest to highest round)"), rows)
 
 
 def title(name, costs):
@@ -98,17 +98,17 @@ def many(costs):
         rows.append(row)
     columns = [f"{what}, {size:,}" for what in ("202", "poll") for size in sizes]
     head = (
-        "× none remembered",
+        "× with none",
         *columns,
-        "longest in a sweep, ms",
-        "as long without",
-        "full collection, ms",
+        "longest request in a sweep, ms",
+        "without a sweep",
+        "full garbage collection, ms",
     )
-    return Table("With so many finished tasks remembered", head, rows)
+    return Table("With many finished tasks remembered", head, rows)
 
 
 def longest(times):
-    """The longest that a request took, in the median round and in the worst one."""
+    """Return the text for the longest request: in the median round, and in the worst one."""
     if not times:
         return ""
     return f"{median(times):.1f} (to {max(times):.1f})"
@@ -127,35 +127,35 @@ def load(costs):
                 part = refused / (len(rounds) * costs["plan"]["load"])
                 row[-1] += f" ({part:.0%} refused)"
         rows.append(row)
-    head = ("202 a second, gunicorn gthread", *(f"{n} client{'s' * (n != '1')}" for n in clients))
-    return Table("Requests accepted in a second", head, rows)
+    head = ("202 per second, gunicorn gthread", *(f"{n} client{'s' * (n != '1')}" for n in clients))
+    return Table("Requests accepted per second", head, rows)
 
 
 def of_loop(loop):
-    parts = {"first set-up": loop["setup"]}
+    parts = {"first setup": loop["setup"]}
     parts |= {f"check {number}": entry for number, entry in loop["check"].items()}
     rows = []
     for what, entry in parts.items():
         where = ", ".join(f"{part} {taken} s" for part, taken in list(entry.items())[1:])
         rows.append([what, f"{entry['whole']} s", where])
     for number, entry in loop["watch"].items():
-        where = f"p95 {entry['p95']} s, the checks {entry['checks']} s"
+        where = f"p95 {entry['p95']} s, checks {entry['checks']} s"
         rows.append([f"save to verdict, step {number}", f"{entry['median']} s", where])
-    return Table("How long the learner waits", ("what", "seconds", "where they go"), rows)
+    return Table("How long learners wait", ("for what", "time", "of which"), rows)
 
 
 def of_verify(loop):
     verify = loop["verify"]
     entries = {"verify": verify["whole"]} | verify["parts"] | verify["slowest"]
     rows = [[f"`{what}`", f"{taken} s"] for what, taken in entries.items()]
-    return Table("How long verify takes", ("what", "seconds"), rows)
+    return Table("How long verify takes", ("what", "time"), rows)
 
 
 # What texts quote
 
 
 def quotable(figures):
-    """Every figure that a text may quote, by its name."""
+    """Return every figure that a text can quote, by its name."""
     costs = figures["costs"]
     found = {f"{what} us": f"{costs[f'{what}_us']:.0f}" for what in ("thread", "pool")}
     for name, of in costs["subjects"].items():
@@ -177,25 +177,25 @@ def quotable(figures):
 
 
 def conditions(costs):
-    """Where, when and with what it was measured, in a sentence."""
+    """Return the conditions of the measurement, in a sentence or two."""
     run_on = costs["run_on"]
     names = {"Python": "Python", "Flask": "flask", "Flask-RESTful": "flask-restful"}
     versions = ", ".join(f"{name} {run_on['versions'][key]}" for name, key in names.items())
     machine = f"{run_on['cores']} cores ({run_on['processor']}, {run_on['system']})"
     return (
-        f"Measured on {run_on['date']} with {versions}, on {machine}. There, the start of a thread"
-        f" took {costs['thread_us']:.0f} µs, and handing work to a pool {costs['pool_us']:.0f} µs."
+        f"Measured on {run_on['date']} with {versions}, on {machine}. There, starting a thread took"
+        f" {costs['thread_us']:.0f} µs, and handing work to a pool {costs['pool_us']:.0f} µs."
     )
 
 
 def texts():
-    """The Markdown files that quote figures."""
+    """Return the Markdown files that quote figures."""
     found = [TOP / "README.md", *TOP.glob("slides/*.md"), *TOP.glob("steps/*/*.md")]
     return [path for path in sorted(found) if "<!-- figure" in path.read_text(encoding="utf-8")]
 
 
 def in_place(text, figures):
-    """The text, with the figures as they are now. Raises KeyError for one that there is not."""
+    """Return the text with the current figures. Raise KeyError for a name that does not exist."""
     figure = quotable(figures)
     block = {name: table.markdown() for name, table in tables(figures).items()}
     block["to 202"] = in_short(figures["costs"]).markdown()

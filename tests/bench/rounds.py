@@ -1,4 +1,4 @@
-"""A run: every subject by turns, in an order drawn anew each time, so that noise hits all alike."""
+"""A run. The subjects take turns, in random order, so that noise affects all of them equally."""
 
 import importlib.util
 import random
@@ -19,56 +19,56 @@ from tests.harness.redis_server import RedisServer
 class Plan:
     """How much is measured."""
 
-    rounds: int = 10  # each has a median of its own, and so a ratio to the plain view's
-    turns: int = 5  # of each size in each round
-    abreast: int = 60  # turns for a 202, of each subject in each round: some are close to others
-    requests: int = 20  # in a turn
+    rounds: int = 10  # each has its own median, and its own ratio to the plain view
+    turns: int = 5  # of each subject in each round
+    abreast: int = 60  # the same for the time to 202: more, as some subjects are close together
+    requests: int = 20  # in each turn
     sizes: tuple = (10**4, 10**6)  # finished tasks remembered
-    sweeps: int = 5  # in each round: what a sweep causes, it causes in all; the middle one counts
-    memory: int = 10**4  # tasks that are finished to see what each takes
+    sweeps: int = 5  # in each round; their median counts, for all of them show a sweep's effect
+    memory: int = 10**4  # tasks to finish, to measure the memory of each
     clients: tuple = (1, 8, 64)
-    load: int = 400  # requests in a turn of all clients together
+    load: int = 400  # requests in each turn, from all clients together
 
 
 QUICK = Plan(2, 1, 1, 5, (1000,), 1, 200, (1, 8), 16)
 
 
 def run(plan, say, names=subjects.NAMES):
-    """Measure all; return the figures. say(what) is told what comes next."""
+    """Measure everything; return the figures. say: called with what is measured next."""
     random.seed(0)
     names, left_out = divide(names)
     figures = {"subjects": {name: {} for name in names}, "left_out": left_out}
-    say("time to 202, and a poll")
+    say("time to 202, and polls")
     side_by_side(plan, names, figures)
     for name in names:
         if "poll" in figures["subjects"][name] and name != "plain":
-            say(f"many remembered: {name}")
+            say(f"many tasks remembered: {name}")
             figures["subjects"][name] |= remembering(plan, name)
     if importlib.util.find_spec("gunicorn"):
-        say("under gunicorn")
-        under_gunicorn(plan, names, figures)
+        say("behind gunicorn")
+        behind_gunicorn(plan, names, figures)
     else:
-        left_out["gunicorn"] = "it is not installed, as it has no Windows"
+        left_out["gunicorn"] = "it is not installed (it does not run on Windows)"
     return figures | {"plan": asdict(plan)}
 
 
 def divide(names):
-    """Return those of the names that can be measured here, and why the others cannot."""
+    """Return the names that can be measured here; for each other name, return why it cannot."""
     left_out = {}
     for name in names:
         missing = [each for each in subjects.needs(name) if not importlib.util.find_spec(each)]
         if missing:
             left_out[name] = f"{', '.join(missing)} is not installed"
         elif name in subjects.ON_REDIS and not shutil.which("redis-server"):
-            left_out[name] = "there is no redis-server here (on Debian: apt install redis-server)"
+            left_out[name] = "redis-server is not installed (on Debian: apt install redis-server)"
     return [name for name in names if name not in left_out], left_out
 
 
 @contextmanager
 def redis_for(name):
-    """Give the path to the socket of a Redis that keeps nothing on disk, if the subject needs one.
+    """Start a Redis if the subject needs one, and yield the path of its socket.
 
-    Each has one of its own, so that what one remembers cannot slow down another.
+    It keeps nothing on disk. No two subjects share one, or one's tasks could slow down the other.
     """
     if name not in subjects.ON_REDIS:
         yield None
@@ -81,20 +81,20 @@ def redis_for(name):
 
 @contextmanager
 def processes(*names):
-    """Start a process for each; give for each what calls a function of measure.py there."""
+    """Start a process for each; yield for each a function that calls one of measure.py there."""
     with ExitStack() as stack:
         calls = []
         for name in names:
             given = name, stack.enter_context(redis_for(name))
             pool = ProcessPoolExecutor(1, get_context("spawn"), measure.begin, given)
             stack.enter_context(pool)
-            pool.submit(measure.remembers)  # with which its process starts
+            pool.submit(measure.remembers)  # which starts its process
             calls.append(lambda work, *given, pool=pool: pool.submit(work, *given).result())
         yield calls
 
 
 def by_turns(plan, turns, work, calls):
-    """Let each call do the work by turns; return for each a list of samples for each round."""
+    """Have all calls do the work in turns; for each, return a list of samples per round."""
     samples = [[[] for _ in range(plan.rounds)] for _ in calls]
     for number in range(plan.rounds):
         for _ in range(turns):
@@ -104,7 +104,7 @@ def by_turns(plan, turns, work, calls):
 
 
 def times(samples, plain):
-    """Sum up the samples of one subject, in µs, and the ratio to the plain one's in each round."""
+    """Summarize a subject's samples, in µs, and their ratio to the plain view in each round."""
     whole = [1e6 * each for part in samples for each in part]
     return {
         "median_us": round(statistics.median(whole), 1),
@@ -114,7 +114,7 @@ def times(samples, plain):
 
 
 def ratios(samples, others):
-    """The ratio of the medians, round by round."""
+    """Return the ratio of the medians in each round."""
     pairs = zip(samples, others, strict=True)
     return [round(statistics.median(one) / statistics.median(other), 3) for one, other in pairs]
 
@@ -138,7 +138,7 @@ def side_by_side(plan, names, figures):
 
 
 def remembering(plan, name):
-    """Measure a subject with none, and with many finished tasks remembered, by turns."""
+    """Measure a subject that remembers no finished tasks, in turns with one that remembers many."""
     sizes = [0, *plan.sizes]
     with processes(name) as (call,):
         found = {"task_bytes": round(call(measure.task_bytes, plan.memory))}
@@ -159,7 +159,7 @@ def remembering(plan, name):
 
 
 def swept(plan, call, count):
-    """So many tasks swept away in a round: the longest that a request took, and as long without."""
+    """Sweep this many tasks per round; return the longest request, with and without a sweep."""
     count //= plan.sweeps
     names = "longest_ms", "longest_without_ms", "taken_ms"
     figures = {name: [] for name in names}
@@ -170,20 +170,20 @@ def swept(plan, call, count):
     return figures
 
 
-def under_gunicorn(plan, names, figures):
+def behind_gunicorn(plan, names, figures):
     with ExitStack() as stack:
         ports = {}
         for name in names:
             redis = stack.enter_context(redis_for(name))
             ports[name] = stack.enter_context(serving.serve(name, redis)).port
             figures["subjects"][name]["load"] = {str(clients): [] for clients in plan.clients}
-            serving.load(ports[name], max(plan.clients), plan.load)  # all is imported
+            serving.load(ports[name], max(plan.clients), plan.load)  # now everything is imported
         for _ in range(plan.rounds):
             for clients in plan.clients:
                 for name in random.sample(names, len(names)):
                     taken, statuses = serving.load(ports[name], clients, plan.load)
                     if set(statuses) - {202, 503}:
-                        raise RuntimeError(f"{name} answered {dict(statuses)}.")
+                        raise RuntimeError(f"{name} returned these: {dict(statuses)}.")
                     figures["subjects"][name]["load"][str(clients)].append(
                         {"accepted": round(statuses[202] / taken), "refused": statuses[503]}
                     )

@@ -1,12 +1,13 @@
-"""The listing that the workshop grew out of, retold: how it works, with our words.
+"""The original listing, rewritten in our own words.
 
-What it does as the original does: a thread for each task, made and started in the request; the
-record is a dict with the thread itself, then the value and the time of day at which it came; the
-request's own environ serves the task once more; two calls of url_for and a print in each request;
-a sweep copies what is to be kept into a new dict, and goes through all of it.
-What is mended: the cleaner began in before_first_request, which Flask 2.3 has removed, and is not
-started here: one call is one sweep. utcnow() is deprecated, so the time of day comes from time().
-The work takes WORK_SECONDS and not ten. What else is wrong with it, was left wrong.
+It does what the original does. Each request makes a thread for its task and starts it. The record
+is a dict with that thread, and later also with the returned value and the time of day. The task
+serves the request's own environ once more. Each request calls url_for twice, and prints. A sweep
+goes through all tasks, and copies those that it keeps into a new dict.
+
+Two things are fixed. The cleaner started in before_first_request, which Flask 2.3 removed; here it
+does not start, and one call is one sweep. And utcnow() is deprecated, so time() gives the time of
+day. The work takes WORK_SECONDS instead of ten. The other mistakes are all still there.
 """
 
 import threading

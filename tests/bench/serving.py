@@ -1,4 +1,4 @@
-"""A subject behind gunicorn, one process with eight threads, and many clients at the same time."""
+"""A subject behind gunicorn, with one process and eight threads, and many clients at once."""
 
 import re
 import selectors
@@ -8,16 +8,16 @@ import time
 from collections import Counter
 
 from tests.bench import subjects
+from tests.harness.running import LIMIT
 from tests.harness.servers import ServerProcess
 from workshop.steps import TOP
 
 THREADS = 8
 REQUEST = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"
-LIMIT = 60  # seconds, after which a server that does not answer is given up
 
 
 def app(name, redis=None):
-    """The app for gunicorn to serve."""
+    """Return the app for gunicorn to serve."""
     return subjects.make(name, redis).app
 
 
@@ -29,9 +29,9 @@ def serve(name, redis):
 
 
 def load(port, clients, count):
-    """Send so many requests, each client its next one when it has its answer.
+    """Send `count` requests. Each client sends its next one when it has received a response.
 
-    Return the seconds that this took, and how often each status came.
+    Return how many seconds this took, and how often each status code came.
     """
     statuses = Counter()
     with selectors.DefaultSelector() as selector:
@@ -47,7 +47,7 @@ def load(port, clients, count):
         while statuses.total() < count:
             ready = selector.select(LIMIT)
             if not ready:
-                raise RuntimeError(f"No answer for {LIMIT} seconds.")
+                raise RuntimeError(f"No response for {LIMIT} seconds.")
             for key, _ in ready:
                 if status := received(key):
                     statuses[status] += 1
@@ -61,7 +61,7 @@ def load(port, clients, count):
 
 
 def received(key):
-    """Read what has come; return the status once the answer is whole."""
+    """Read what has arrived; return the status code once the response is complete."""
     chunk = key.fileobj.recv(65536)
     if not chunk:
         raise RuntimeError("The server closed the connection.")

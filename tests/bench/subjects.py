@@ -1,4 +1,4 @@
-"""What is compared. Each is an app that answers GET /x with 202, for work that takes no time."""
+"""What is compared: apps that return 202 for GET /x, whose work takes no time."""
 
 from functools import partial
 
@@ -22,7 +22,7 @@ NAMES = list(KINDS)
 
 
 def needs(name):
-    """The packages that a subject needs beyond what the workshop has anyway."""
+    """Return the packages that a subject needs, and the workshop does not."""
     if name not in PEERS and name not in ON_REDIS:
         return []
     library = "celery" if name == "step 7" else name.replace("-", "_")
@@ -30,19 +30,19 @@ def needs(name):
 
 
 def make(name, redis):
-    """Make the subject. redis: for one on Redis, the path of its socket."""
+    """Make the subject. redis: the path of its Redis's socket, if it needs one."""
     return KINDS[name](redis=redis) if name in ON_REDIS else KINDS[name]()
 
 
 TITLES = {
     "plain": "a plain view",
-    "seed": "the listing it grew out of",
-    "step 2": "step 2, a thread",
-    "step 3": "step 3, with its request",
-    "step 4": "step 4, with an address",
+    "seed": "the original listing",
+    "step 2": "step 2, with a thread",
+    "step 3": "step 3, with the request",
+    "step 4": "step 4, with a status URL",
     "step 5": "step 5, with a cleaner",
-    "step 6": "step 6, a pool",
-    "step 7": "step 7, on Celery",
+    "step 6": "step 6, with a pool",
+    "step 7": "step 7, with Celery",
     "flask-executor": "Flask-Executor",
     "huey": "huey",
     "rq": "RQ",
