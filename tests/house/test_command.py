@@ -80,7 +80,7 @@ def test_code_in_a_hint_comes_out_as_it_stands_in_the_lesson(room):
 
 def test_a_green_step_needs_no_hint(room):
     room.solve(2)
-    assert "need no hint" in room.says("hint 2")
+    assert "don't need a hint" in room.says("hint 2")
 
 
 # compare
