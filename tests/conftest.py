@@ -64,7 +64,7 @@ def pytest_collection_finish(session):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Tell a broken promise in words; the harness's traceback only with an explicit --tb."""
+    """Explain a broken promise; show the harness's traceback only with an explicit --tb."""
     report = yield
     promise = dict(item.user_properties)["promise"]
     error = call.excinfo and call.excinfo.value

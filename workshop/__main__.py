@@ -34,7 +34,7 @@ def main():
 
     from workshop import setup
 
-    setup.use_from_option(sys.argv[1:])
+    setup.apply_from_option(sys.argv[1:])
     if setup.ensure("core") or not setup.inside():
         setup.restart_inside(sys.argv[1:])
 

@@ -14,15 +14,15 @@ from workshop.steps import TOP
 @click.option("--loop", is_flag=True, help="Measure how long setup, check, watch and verify take.")
 @click.option("--json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--kept", is_flag=True, help="Measure nothing: show the saved figures.")
-@click.option("--keep", is_flag=True, help="Save the figures, and update every page with them.")
+@click.option("--keep", is_flag=True, help="Save the figures, and update all that quotes them.")
 def bench(**options):
     """Measure what a 202 costs, here and in other libraries.
 
-    This takes about ten minutes, during which the computer should be idle otherwise. huey, RQ and
-    Celery are included if redis-server is installed; this command starts and stops it.
+    This takes about ten minutes. Use the computer for nothing else meanwhile. huey, RQ and Celery
+    are included if redis-server is installed; this command starts and stops it.
 
-    --keep saves the figures in tests/bench/figures.json, and updates the README, lessons, slides
-    and pictures that quote them.
+    --keep saves the figures in tests/bench/figures.json, and updates the README, the lessons, the
+    slides and the pictures.
     """
     setup.ensure("core", "verify", "notebooks", "celery", "bench")
     given = [f"--{name}" for name, is_given in options.items() if is_given]

@@ -16,11 +16,11 @@ from pathlib import Path
 from workshop import setup
 from workshop.steps import TOP
 
-CHECK_TIMEOUT = 12  # seconds for one check; whatever a check waits for, it gives up earlier
+CHECK_TIMEOUT = 12  # seconds for one check; each wait inside a check is shorter
 
-# Where there is fork(), the processes that run checks are forked from a server, which has imported
-# what is slow to import once for all of them. Elsewhere, or if the path of the server's socket
-# would be too long for a socket, each process starts from scratch.
+# If the system has fork(), a server imports the slow modules once, and forks the processes that run
+# checks. Otherwise, or if the server's socket would have too long a path, each process starts from
+# scratch.
 USES_FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
 USES_FORKSERVER = USES_FORKSERVER and len(os.fsencode(tempfile.gettempdir())) < 64
 multiprocessing_context = multiprocessing.get_context("forkserver" if USES_FORKSERVER else "spawn")
@@ -33,9 +33,9 @@ multiprocessing_context.set_forkserver_preload(PRELOADED.split())
 class Verdict:
     """What the checks found.
 
-    promises: how many promises there are; kept, broken: those that are known to be kept or broken,
-    which are not all if the checks stopped at the first broken one; explanation: of the first
-    broken promise, by heading; None if all are kept.
+    promises: how many promises there are
+    kept, broken: the promises that were checked; after a broken one, the others may not have been
+    explanation: of the first broken promise, by heading; None if all promises are kept
     """
 
     promises: int = 0
@@ -159,7 +159,7 @@ def run_pytest(connection, printed, arguments, plugin=None):
 class Process:
     """A process that runs pytest with the Reporter of workshop/reporter.py.
 
-    connection: on which it sends its messages
+    connection: receives its messages
     """
 
     def __init__(self, arguments, run=run_pytest):
@@ -178,7 +178,7 @@ class Process:
             self.connection.send(number)
 
     def outcome(self):
-        """Wait until it exits. Return its exit status and its output, which kill() deletes."""
+        """Wait until it exits. Return its exit status and its output (none after kill())."""
         self._process.join()
         printed = ""
         with contextlib.suppress(FileNotFoundError):
@@ -195,9 +195,9 @@ server_started = False
 
 
 def start_server():
-    """Start the fork server, unless it is running. From its beginning, it ignores Ctrl-C.
+    """Start the fork server, unless it is running.
 
-    Only the command reacts to Ctrl-C, and it ends its processes itself.
+    It ignores Ctrl-C from the start, because the command reacts to that and ends its processes.
     """
     global server_started
     in_main_thread = threading.current_thread() is threading.main_thread()
@@ -212,7 +212,7 @@ def start_server():
 
 
 def explain_exit(process, apps):
-    """The explanation if pytest exited before its checks were done."""
+    """The explanation for a pytest that exited before all checks were done."""
     status, printed = process.outcome()
     where = re.findall(rf'File ".*?({re.escape(apps)}/\S+/app\.py)", line (\d+)', printed)
     if "Timeout" in printed and where:

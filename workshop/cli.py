@@ -1,4 +1,4 @@
-"""The command line: the commands, the module of each, and what happens to their errors."""
+"""The command line: which commands there are, and how their errors are shown."""
 
 import importlib
 import sys
@@ -63,7 +63,7 @@ def main():
 
 # What to do about an OSError, by its number.
 REMEDIES = {
-    13: "None of your work is lost. Make the folder writable, or copy it to one of your own.",
+    13: "None of your work is lost. Make the folder writable, or copy it into your home folder.",
     28: "None of your work is lost. Free some disk space, then try again.",
     30: "None of your work is lost. Copy the folder to a writable disk, and try again there.",
 }

@@ -1,4 +1,4 @@
-"""compare: the learner's solution and ours, where they differ, with a few lines around it."""
+"""compare: show where the learner's solution differs from ours."""
 
 from difflib import SequenceMatcher, unified_diff
 

@@ -77,7 +77,7 @@ def chromium(profile, *options):
             "any browser yourself: open them with ?print-pdf at the end of the URL."
         )
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options = ("--no-sandbox", *options)  # root, as in a container, must not use the sandbox
+        options = ("--no-sandbox", *options)  # Chromium requires this of root
     profile = Path(profile) / "profile"
     return [browser, "--headless", "--disable-gpu", f"--user-data-dir={profile}", *options]
 

@@ -73,7 +73,7 @@ def port():
             socket.create_connection(server.getsockname(), timeout=5).close()
     except OSError as error:
         raise Problem(
-            f"Programs here cannot reach a server on this computer: {error.strerror or error}.",
+            f"A program cannot reach a server on this same computer: {error.strerror or error}.",
             "Allow Python in the firewall, or turn off the VPN, then try again.",
         ) from None
     return "a server can be reached"
@@ -87,7 +87,7 @@ def writing():
         except OSError as error:
             raise Problem(
                 f"{folder} is not writable: {error.strerror or error}.",
-                f"Copy the whole folder to one of your own, for example in {home()}",
+                f"Copy the whole folder into {home()}",
             ) from None
     return "the folder is writable"
 
@@ -103,13 +103,13 @@ def location():
     if found := re.search(SYNCED, str(TOP)):
         raise Problem(
             f"The folder is inside {found[0]}, which copies every file and may lock it meanwhile.",
-            f"Move the whole folder to one that is not synced, for example in {home()}",
+            f"Move the whole folder into one that is not synced, for example {home()}",
         )
     if WINDOWS and len(str(TOP)) > 100:
         raise Problem(
             f"The folder's path has {len(str(TOP))} characters. Files in it may have paths that "
             "are too long for Windows.",
-            f"Move the whole folder to {home()}",
+            f"Move the whole folder into {home()}",
         )
     unusual = " (spaces and non-ASCII letters in its path do no harm)"
     is_unusual = re.search(r"[^\w/\\:.-]|[^\x00-\x7f]", str(TOP))
@@ -206,8 +206,9 @@ def doctor():
         return 1
     ready = "This computer is ready for class."
     if warnings:
-        ready = "This computer is ready for the steps. What is marked with ! affects only the "
-        ready += "notebooks and slides."
+        ready = (
+            "This computer is ready for the steps. Lines with ! affect only notebooks and slides."
+        )
     console.print(ready, style="bold green")
     console.print("Send this line to your instructor:")
     console.print(f"{platform.platform(terse=True)}: {', '.join(findings)}", markup=False)

@@ -36,7 +36,7 @@ def subfolder(name):
 
 
 def write(path, content, modified=None):
-    """Write a file, which gets its name only when it is complete. modified: its time of change."""
+    """Write a file that gets its name only once it is complete. modified: its new mtime."""
     unfinished = path.with_name(f".{uuid.uuid4().hex}")
     unfinished.write_bytes(content)
     if modified:
@@ -90,7 +90,7 @@ TRANSPORT_ALIASES["files"] = "workshop.file_broker:Transport"  # kombu's table o
 
 
 class Store(KeyValueStoreBackend):
-    """Results are files. A file's time of change is the time when its result expires."""
+    """Results are files. A file's modification time is the time when its result expires."""
 
     supports_autoexpire = True
 

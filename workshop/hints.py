@@ -22,13 +22,13 @@ def hint(step, again):
     """Show the next hint for step N.
 
     The hints start with a nudge and end close to the solution. They are also in the step's lesson.
-    If the checks know the mistake in your code, what they say about it comes first.
+    If the checks know the mistake in your code, their advice about it comes first.
     """
     console.print(f"Step {step.number}, {step.title}\n", style="bold")
     with status("Checking …"):
         verdict = progress.remembered(step) or progress.checked(step)
     if verdict.green and not again:
-        console.print("This step is green, so you need no hint.")
+        console.print("This step is green, so you don't need a hint.")
         return
     if again:
         forget(step)

@@ -26,10 +26,10 @@ def setup(everything, source, wheels, here):
     """Install what the workshop needs, before class. After --all, no command needs a network.
 
     \b
-    For a room without a network, fill a USB stick at home. Install from it in class.
+    For a room without a network, fill a USB stick at home, and install from it:
       python3 -m workshop setup --wheels /media/stick/wheels
       python3 -m workshop setup --all --from /media/stick/wheels
-    """  # __main__ has used --from already, because there may have been no .venv yet
+    """  # __main__ has applied --from already, because there may have been no .venv yet
     if wheels:
         from workshop.wheels import fill
 

@@ -1,8 +1,8 @@
-"""Where the learner is, judged by the files.
+"""The learner's progress, worked out from the files.
 
 The learner marks nothing as done. A verdict is remembered together with a fingerprint of everything
-that it depends on: the code, its checks, the packages and the Python. If the fingerprint is another
-one, the code is checked again. So nothing is lost if the folder is moved or .workshop is deleted.
+that it depends on: the code, its checks, the packages and the Python. If the fingerprint changes,
+the code is checked again. So nothing is lost if the folder is moved or .workshop is deleted.
 """
 
 import contextlib
@@ -71,7 +71,7 @@ def begun(step):
 
 
 def is_green(step):
-    """Whether the code keeps all promises, checking it if that is not known. A starter does not."""
+    """Whether the code keeps all promises, after a check if necessary. A starter is not green."""
     return begun(step) and (remembered(step) or checked(step)).green
 
 

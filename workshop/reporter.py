@@ -32,8 +32,8 @@ class Reporter:
     def pytest_runtestloop(self, session):
         if session.testsfailed:
             return None  # pytest reports that some checks could not be collected
-        gc.freeze()  # the objects that exist by now will stay, so do not look through them again,
-        gc.set_threshold(100_000)  # nor through the others as often: this process will end soon
+        gc.freeze()  # these objects will stay, so the garbage collector can skip them;
+        gc.set_threshold(100_000)  # this process ends soon, so the rest can wait
         promises = {dict(item.user_properties)["promise"] for item in session.items}
         self._send(ready=len(session.items), promises=len(promises))
         while (number := self._connection.recv()) is not None:

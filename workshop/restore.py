@@ -1,11 +1,11 @@
-"""reset, catch-up and undo: replace app.py by another file, and save the learner's next to it.
+"""reset, catch-up and undo: replace app.py, and save the learner's version next to it.
 
 The name of a saved file says when it was saved, and by which command:
-app.2026-11-22_22-06-03.reset-4.py. `undo` takes the saved files as a stack, the newest on top. What
-undo itself replaces is saved, too, but is not part of that stack.
+app.2026-11-22_22-06-03.reset-4.py. `undo` treats the saved files as a stack: it restores the newest
+first. It also saves the files that it replaces, but those are not part of the stack.
 
-At every moment, everything that the learner wrote is in some file, complete: a file is written
-under another name, and then renamed.
+At every moment, some file has everything that the learner wrote, because each file is written under
+another name first, and then renamed.
 """
 
 import os
@@ -49,7 +49,7 @@ def reset(step):
 def catch_up(step):
     """Replace each unfinished step before N with our solution.
 
-    Then you can begin step N together with everybody else. Your files are saved, and `undo` brings
+    This lets you begin step N together with everybody else. Your files are saved, and `undo` brings
     them back. Step N itself stays as it is.
     """
     with status("Checking …"):
@@ -68,7 +68,7 @@ def catch_up(step):
 def undo(file):
     """Undo the last reset or catch-up, then the one before it.
 
-    With FILE, restore that saved file as app.py. What you have written since is saved, too.
+    With FILE, restore that saved file as app.py. The app.py that it replaces is saved, too.
     """
     steps = {path: step for step in STEPS for path in saved_files(step)}
     if file and file.resolve() not in steps:
@@ -79,7 +79,7 @@ def undo(file):
         offer = f"\nTo restore what an undo has replaced:{left}" if left else ""
         raise click.ClickException(f"There is nothing to undo.{offer}")
     path = next(iter(files.values()))
-    console.print(f"Undoing {reason(path)} of {minute(path)}:")
+    console.print(f"Undoing {reason(path)} of {shown_date(path)}:")
     saved = put_back(files)
     for step in files:
         console.print(f"{shown(step.app)} is again what it was before that.")
@@ -144,7 +144,7 @@ def date(path):
     return NAME.fullmatch(path.name)[1]
 
 
-def minute(path):
+def shown_date(path):
     """When a file was saved, for people and without the seconds."""
     day, _, clock = date(path)[:16].partition("_")
     return f"{day} {clock.replace('-', ':')}"

@@ -1,4 +1,4 @@
-"""What the commands print: results on stdout; on stderr, what the learner is waiting for."""
+"""What the commands print: results to stdout, and to stderr what they are waiting for."""
 
 import contextlib
 import textwrap
@@ -15,7 +15,7 @@ stderr_console = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
 def status(text):
-    """A context in which a terminal shows this text and a spinner."""
+    """Show this text and a spinner during a with block, if stderr is a terminal."""
     return stderr_console.status(text) if stderr_console.is_terminal else contextlib.nullcontext()
 
 

@@ -27,7 +27,7 @@ from workshop.steps import CACHE, TOP, shown
 def run(step, port, solutions):
     """Serve step N's app, and reload it at every save, until Ctrl-C.
 
-    It shows each request and each task as they happen, with time running down the screen.
+    It shows requests and tasks as they happen, with time running down the screen.
     """
     app = TOP / ("solutions" if solutions else "steps") / step.folder / "app.py"
     wanted, port = port, free_port(port)
@@ -57,7 +57,7 @@ def run(step, port, solutions):
 
 
 def call(command, interrupted=130, **options):
-    """Run a command, which gets Ctrl-C in place of this process; return its exit status.
+    """Run a command, and leave Ctrl-C to it meanwhile; return its exit status.
 
     interrupted: what to return after Ctrl-C
     """

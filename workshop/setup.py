@@ -1,8 +1,8 @@
 """Make .venv, and install dependency groups in it, at the versions of requirements.lock.
 
-This module uses the standard library alone, because it runs before anything is installed. Modules
-that only an installation needs are imported where they are used, because there is nearly never
-anything to install. Its messages go to stderr: stdout is for the command's results.
+This module uses only the standard library, because it runs before anything is installed. There is
+rarely anything to install, so modules that only an installation needs are imported where they are
+used. Messages go to stderr, because stdout is for the command's results.
 """
 
 import json
@@ -41,7 +41,7 @@ The packages could not be downloaded: there is no network, or it needs you to lo
 page in a browser). Get online, then try again.""",
     r"Errno (1|13|30)\b.*\.venv\.lock": f"""\
 This folder is not writable: {ROOT}
-Copy it to a folder of your own, and try again there.""",
+Copy it into your home folder, and try again there.""",
     r"Errno (1|13|30)\b|WinError (5|32)\b": """\
 Something in the folder .venv cannot be changed. Close the programs that use it (an editor, another
 terminal), or delete it. Then try again.""",
@@ -70,14 +70,14 @@ def ensure(*groups):
 
 
 def groups():
-    """The dependency groups of pyproject.toml that some command installs, so all but proof."""
+    """The dependency groups that the commands install: all of pyproject.toml's, except proof."""
     import tomllib
 
     every = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"]
     return [group for group in every if group != "proof"]
 
 
-def use_from_option(arguments):
+def apply_from_option(arguments):
     """If this is `setup --from DIR`, have pip take all packages from DIR, here and inside .venv.
 
     This happens before there are any packages, so there is no click yet to parse the arguments.
@@ -113,7 +113,7 @@ def restart_inside(arguments):
 
 
 def missing(groups):
-    """Those of these groups that are not in .venv at the versions of requirements.lock."""
+    """Which of these groups .venv does not have, at the versions of requirements.lock."""
     installed = _stamp().get("groups", {})
     return [group for group in groups if installed.get(group) != lock_checksum()]
 
@@ -149,7 +149,7 @@ def _set_up(groups):
     import time
 
     started = time.monotonic()
-    _say("Setting up, once:")
+    _say("Setting up, which happens only once:")
     stamp = _stamp() or _make_venv()
     _write_stamp(stamp)  # now, so that .venv is kept even if pip finds no network
     _install(groups)
@@ -240,7 +240,7 @@ def _run(python, *arguments, on_line=lambda line: None):
 
 @contextmanager
 def _one_at_a_time():
-    """Wait until no other process is setting up, then hold off the others.
+    """Wait until no other process is setting up, then make the others wait.
 
     The system releases the lock when the last process that holds it exits. pip holds it as well: if
     this process is killed, the next one waits for the pip that is left over.

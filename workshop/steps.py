@@ -23,7 +23,7 @@ class Step:
 
     @property
     def after_class(self):
-        """Whether it comes after the class, for those who want to put this to work."""
+        """Whether it comes after the class, as steps 6 and 7 do."""
         return self.number > 5
 
     @property

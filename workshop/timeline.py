@@ -14,7 +14,7 @@ is a request that waits for its response, or a task at work.
 
 import signal
 
-if __name__ == "__main__":  # while it imports: there, a KeyboardInterrupt may get lost
+if __name__ == "__main__":  # during the imports, a KeyboardInterrupt could get lost
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import os

@@ -1,4 +1,4 @@
-"""watch: check a step at every save. Each run is fast, because its pytest was started before."""
+"""watch: check a step at every save, quickly, because pytest is already waiting for it."""
 
 import queue
 import signal
@@ -29,7 +29,7 @@ def watch(step):
     """Check step N at every save, until you press Ctrl-C or q.
 
     The verdict appears within a second or two. A green step stays on the screen until you press n.
-    If the output is not a terminal, it is plain lines, and there are no keys.
+    Without a terminal, it prints plain lines and takes no keys.
     """
     with Watch(step) as watching:
         watching.go_on()
@@ -157,7 +157,7 @@ class Watch:
 
     def _hint(self):
         if self._verdict and self._verdict.green:
-            console.print("This step is green, so you need no hint.")
+            console.print("This step is green, so you don't need a hint.")
         else:
             show_hint(self._step, self._verdict and self._verdict.explanation)
 

@@ -20,7 +20,7 @@ if sys.platform == "win32":
     OPTIONS += " --pool=threads"  # Celery's default pool needs fork(), which Windows does not have
 
 
-# Ctrl-C in the terminal reaches the command alone, which then stops this process itself.
+# In the terminal, Ctrl-C then reaches only the command, which stops the worker itself.
 OWN_GROUP = {"process_group": 0}
 if sys.platform == "win32":
     OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}

@@ -80,7 +80,7 @@ def test_code_in_a_hint_comes_out_as_it_stands_in_the_lesson(laptop):
 
 def test_a_green_step_needs_no_hint(laptop):
     laptop.solve(2)
-    assert "need no hint" in laptop.says("hint 2")
+    assert "don't need a hint" in laptop.says("hint 2")
 
 
 # compare
