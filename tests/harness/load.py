@@ -68,14 +68,18 @@ def load(path, shown, stand_ins):
     finally:
         flask.Flask.run = run
 
-    if not hasattr(module, "app"):
-        raise CannotLoad(f"{shown} has no app.", "The checks look for  app = Flask(__name__).")
-    if not isinstance(module.app, flask.Flask):
-        raise CannotLoad(
-            f"In {shown}, app is {described_value(module.app)}, not a Flask application.",
-            "The checks look for  app = Flask(__name__).",
-        )
+    expect_app(module, shown)
     return module, code
+
+
+def expect_app(module, shown):
+    """Raise CannotLoad unless the module's app is a Flask application."""
+    look = "The checks look for  app = Flask(__name__)."
+    if not hasattr(module, "app"):
+        raise CannotLoad(f"{shown} has no app.", look)
+    if not isinstance(module.app, flask.Flask):
+        kind = described_value(module.app)
+        raise CannotLoad(f"In {shown}, app is {kind}, not a Flask application.", look)
 
 
 def importing(stand_ins):

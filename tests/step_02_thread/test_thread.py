@@ -86,10 +86,11 @@ def test_an_exception_in_the_work_is_logged(site):
     failing, after = site.work(fail), site.work()
     site.accepted(failing)
     failing.release()
-    site.over(site.call(failing))
+    call = site.call(failing)
+    site.over(call)
     site.quiet()
     if "seven is not a number today" not in site.printed():
-        raise diagnose.error_not_logged()
+        raise diagnose.error_not_logged(call)
     site.accepted(after)
 
 

@@ -30,32 +30,33 @@ def without_request(task):
     )
 
 
-def another_request(found):
-    """The Broken for a task whose request has this method, path, argument and header."""
+def another_request(found, sent):
+    """The Broken for a task whose request has another method, path, argument or header."""
+    method, path, argument, _ = sent
     saw = f"In the task, the method, the path, the argument q and the header X-Color were {found}."
-    sent = "The client sent PUT, /work0, 2 and green."
+    what = f"The client sent {sent}."
     if found == ("GET", "/", None, None):
         return Broken(
             saw,
-            f"This is a made-up request, with nothing from the real one. {sent}",
+            f"This is a made-up request, with nothing from the real one. {what}",
             "Create the task's context from a copy of the request's own environ.",
             "empty-request",
         )
-    if found == ("PUT", "/work0", None, None):
+    if found == (method, path, None, None):
         return Broken(
             saw,
-            f"The task's request has only the method and the path of the real one. {sent}",
+            f"The task's request has only the method and the path of the real one. {what}",
             "The environ holds the arguments and the headers as well. Copy all of it.",
             "arguments-and-headers-lost",
         )
-    if found == ("PUT", "/work0", "2", None):
+    if found == (method, path, argument, None):
         return Broken(
             saw,
-            f"The task's request has everything but the header. {sent}",
+            f"The task's request has everything but the header. {what}",
             "The environ holds the headers as well. Copy all of it.",
             "headers-lost",
         )
-    return Broken(saw, sent, "Is the task's environ a copy of its own request's?")
+    return Broken(saw, what, "Is the task's environ a copy of its own request's?")
 
 
 # The body
@@ -76,6 +77,7 @@ def without_body(task, sent, expected):
         read_as_text,
         still_chunked,
         not_read,
+        without_content_type,
     ):
         if broken := cause(task, sent):
             return broken
@@ -227,6 +229,17 @@ def not_read(task, sent):
     )
 
 
+def without_content_type(task, sent):
+    if sent in ("stream", "2 MiB chunked") or task.environ.get("CONTENT_TYPE"):
+        return None
+    return Broken(
+        f"The task's request has no Content-Type, and reading the body gave {task.came}.",
+        "Without that header, Flask doesn't know that the body is JSON or a form.",
+        "The environ holds the headers as well. Copy all of it.",
+        "headers-lost",
+    )
+
+
 def finds(endpoint, look, **sent):
     """Whether look finds anything in a task of one more request."""
     return not endpoint.task(look, **sent).error
@@ -349,14 +362,14 @@ def not_torn_down(in_task, call):
         return Broken(
             "Only the view ran in the task's thread. No teardown function did.",
             means,
-            "They run when a context ends. A with block ends it after the view, for example with "
-            "app.request_context(environ).",
+            "Teardown functions run when a context ends. A block that begins  with "
+            "app.request_context(environ):  ends it after the view.",
             "never-popped",
         )
     return Broken(
         f"The task's thread ran {', '.join(in_task)}, in this order.",
         f"After the view, teardown_request and teardown_appcontext should run once each. {means}",
-        "They run when a context ends. End the task's context once, when the view is done.",
+        "Teardown functions run when a context ends. End the task's context once, after the view.",
     )
 
 

@@ -8,13 +8,14 @@ from tests.harness.words import described, described_value
 
 
 class Endpoint:
-    """A view under async_api that does in its task whatever a check wants to try there."""
+    """A view under async_api that does in its task what a check wants to try. url: its path."""
 
     def __init__(self, site):
         self.site = site
         self._streams, self._requests, self._task = watch_streams(site), [], None
         site.app.before_request(self._note_request)
         self._work = site.work(lambda: self._task.run())
+        self.url = self._work.url
 
     def _note_request(self):
         self._requests.append(request._get_current_object())
@@ -103,11 +104,16 @@ def start_together(site, work, numbers):
             site.expect_202(site.response(exchange), f"POST {work.url}")
 
 
-def before_the_202(site, work, action):
-    """Have the request thread call action before it sends the 202 of a request to work."""
+def ends_before_its_202(site, work, look):
+    """Have a task of work end while its request still lasts; the request thread then calls look."""
+
+    def is_over():
+        return any(call.ended for call in work.calls) or site.crashed_before_a_view()
 
     @site.app.after_request
-    def act(response):
+    def wait_for_the_task(response):
         if request.path == work.url and response.status_code == 202:
-            action()
+            work.release()
+            site.changes.wait_until(is_over)
+            look()
         return response

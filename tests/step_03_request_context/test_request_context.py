@@ -19,13 +19,14 @@ def test_the_task_sees_the_request(site):
         headers = request.headers
         return request.method, request.path, request.args.get("q"), headers.get("X-Color")
 
-    sent = {"query_string": {"q": "2"}, "headers": {"X-Color": "green"}}
-    task = scenes.Endpoint(site).task(look, "PUT", **sent)
+    endpoint = scenes.Endpoint(site)
+    task = endpoint.task(look, "PUT", query_string={"q": "2"}, headers={"X-Color": "green"})
     if not task.has_request:
         raise diagnose.without_request(task)
     site.result(task.call)
-    if task.found != ("PUT", "/work0", "2", "green"):
-        raise diagnose.another_request(task.found)
+    sent = "PUT", endpoint.url, "2", "green"
+    if task.found != sent:
+        raise diagnose.another_request(task.found, sent)
 
 
 PHOTO = b"\x89PNG" * 1000
@@ -113,17 +114,12 @@ def test_what_a_task_puts_on_g_stays_in_the_task(site):
     """Neither its request nor any other task sees what a task writes to g."""
     seen = []
 
-    def look():
-        first.release()  # its task writes while the request still lasts
-        site.over(site.call(first))
-        seen.append(g.user)
-
     def write():
         g.user = "eve"
 
     site.app.before_request(scenes.sign_in)  # as ada
     first, second = site.work(write), site.work(lambda: g.user)
-    scenes.before_the_202(site, first, look)
+    scenes.ends_before_its_202(site, first, lambda: seen.append(g.user))
     second.release()
     site.accepted(first)
     site.result(site.call(first))
@@ -170,8 +166,7 @@ def test_teardown_functions_run_when_the_task_ends(site):
         site.accepted(work)
         call = site.call(work)
         work.release()
-        site.over(call)
-        site.quiet()
+        site.done(call)
         in_task = [what for what, thread in order if thread is call.thread]
         if in_task != ["the view", "teardown_request", "teardown_appcontext"]:
             raise diagnose.not_torn_down(in_task, call)
