@@ -14,36 +14,37 @@ def without_context(error, place):
         return None
     if "copy_current_request_context" in str(error):
         return Broken(
-            f"copy_current_request_context was called in the task's thread{place}.",
-            "It copies the context of the thread that calls it, and this thread has none.",
-            "Call it in the request, before the thread starts. Its result is the thread's target.",
+            f"The task's thread called copy_current_request_context{place}.",
+            "It copies the context of the thread that calls it, and the task's thread had none.",
+            "Call it in the request, and make its result the new thread's target.",
             "context-copied-in-thread",
         )
     used = proxy_used(error)
-    if used == "app":
-        return Broken(
-            f"The task's thread used current_app, and there is none{place}.",
-            "current_app looks into the context of the thread that uses it, and this one has none "
-            "yet.",
-            "The app itself needs no context: app, or what current_app._get_current_object() "
-            "returns in the request.",
-            "current-app-in-thread",
-        )
-    if used == "g":
-        return Broken(
-            f"The task's thread used g, and there is none{place}.",
-            "g looks into the context of the thread that uses it, and this one has none yet.",
-            "Copy what is on g in the request, before the thread starts.",
-            "g-in-thread",
-        )
-    if used:
-        return Broken(
-            f"The task's thread used {used}, and there is none{place}.",
-            f"{used} looks into the context of the thread that uses it, and this one has none yet.",
-            "Copy the environ and read the body in the request, before the thread starts.",
-            "request-in-thread",
-        )
-    return None
+    if used is None:
+        return None
+    look, mistake = HOW_TO_GET.get(used, HOW_TO_GET["request"])
+    return Broken(
+        f"The task's thread used {NAMES.get(used, used)} outside a request context{place}.",
+        f"When a thread uses {NAMES.get(used, used)}, Flask looks in that thread's context. A new "
+        "thread doesn't have one.",
+        look,
+        mistake,
+    )
+
+
+NAMES = {"app": "current_app"}
+HOW_TO_GET = {  # by what is used: where to look, and the mistake
+    "app": (
+        "The app itself needs no context. Use app, or what current_app._get_current_object() "
+        "returns in the request.",
+        "current-app-in-thread",
+    ),
+    "g": ("Copy what is on g earlier: in the request, before the thread starts.", "g-in-thread"),
+    "request": (
+        "Copy the environ and read the body earlier: in the request, before the thread starts.",
+        "request-in-thread",
+    ),
+}
 
 
 def proxy_used(error):

@@ -1,15 +1,20 @@
 """What is wrong with a task that did not begin, or not in a thread: facts in, a Broken out."""
 
-from tests.harness.contexts import without_context
-from tests.harness.expect import Broken
-from tests.harness.load import described, described_value
+import re
+
+from tests.harness.contexts import proxy_used, without_context
+from tests.harness.expect import LIMIT, Broken
+from tests.harness.words import described, described_value
 
 
 def decorator_failed(app, error):
+    """The Broken for an exception that async_api(view) raised."""
     return Broken(
         f"async_api(view) raised {described(error)}{app.place(error)}.",
-        "A decorator is called once for each view, when the app is put together.",
-        "There is no request at that time. Move anything that needs one into the inner function.",
+        "A decorator runs once for each view, when the view is defined. There is no request then.",
+        "Move the code that needs a request into the inner function."
+        if proxy_used(error)
+        else "async_api takes one argument, the view, and returns the function that replaces it.",
     )
 
 
@@ -17,8 +22,8 @@ def not_a_view(decorated):
     """The Broken for what async_api(view) returned, if that cannot take the view's place."""
     if callable(decorated):
         return Broken(
-            "async_api(view) returned what wraps() returns: a decorator, not your function.",
-            "That decorator still waits for the function whose name it should replace.",
+            "async_api(view) returned what wraps() returns: a decorator, not your inner function.",
+            "That decorator is still waiting for a function to rename.",
             "wraps needs to know the view: @wraps(view), with the view in parentheses.",
             "wraps-without-view",
         )
@@ -41,42 +46,54 @@ def works_in_request(app, work, exchange):
         exchange.wait()
     if by_run:
         return Broken(
-            "Thread.run() called the view, in the thread that serves the request.",
-            "run() is what a new thread does. If you call it, it is a call like any other, and the "
-            "client waits for it.",
-            "start() makes the new thread, which then calls run().",
+            "Thread.run() called the view in the request thread.",
+            "run() is what a new thread does. If you call it yourself, it is an ordinary call, and "
+            "the client waits for it.",
+            "start() creates the new thread, which then calls run().",
             "run-not-start",
         )
     if any(not callable(target) for target in app.threads.targets):
         return Broken(
-            "The view was called in the thread that serves the request. Then a thread was started "
-            "with nothing to call.",
-            "view() calls the view right there and hands over its result, so the client waits.",
-            "Thread(target=view) hands over the view itself. The thread will call it.",
+            "The request thread called the view. Then it started a thread with no function to "
+            "call.",
+            "view() calls the view right there, so the client waits, and the thread gets the "
+            "result.",
+            "Thread(target=view) passes the view itself, and the new thread calls it.",
             "called-not-passed",
         )
     return Broken(
-        "The view's work began in the thread that serves the request.",
+        "The view's work began in the request thread.",
         "So the client has to wait until the work is done.",
-        "Where is the view called? The new thread has to call it, after it has been started.",
+        "Where does your code call the view? Only the new thread should call it.",
         "no-thread",
     )
 
 
 def waits_for_its_task(app):
     """The Broken for a request that gets no response while its task is held back."""
-    places = [app.at(thread) for thread in app.threads.serving()]
+    waiting = app.threads.serving()
+    tasks = [*app.calls(), *app.clock.sleeps]
+    where = app.at(waiting[-1]) if waiting else ""
+    if any(app.threads.joins(thread, tasks) for thread in waiting):
+        return Broken(
+            f"The task is running, and its request waits for it{where}.",
+            "The client waits as long as it did without the thread.",
+            "join() waits until a thread has ended. Don't call it in a request.",
+            "joined-in-request",
+        )
     return Broken(
-        f"The task is running, and its request waits for it{''.join(places[-1:])}.",
-        "The client waits as long as it did without the thread.",
-        "join() waits until a thread has ended. Don't call it in a request.",
-        "joined-in-request",
+        f"{LIMIT:.0f} seconds after the request was sent, it still has no response{where}.",
+        "A 202 doesn't wait for the work.",
+        "What does the request wait for? The result of a task, or a lock?",
     )
 
 
 def not_a_202(app, response, what):
     """The Broken for a request that should have started a task, by its response."""
     saw = f"{what} returned {response.status}."
+    if re.fullmatch(r"\w+ /work\d+", what):
+        saw += " (The check added this view, decorated with async_api.)"
+    accepted = "The client should get 202 Accepted, and the work should go on in the background."
     if response.status_code == 415:
         return Broken(
             saw,
@@ -86,13 +103,13 @@ def not_a_202(app, response, what):
         )
     if response.status_code == 500 and app.errors and app.place(app.errors[-1]):
         return Broken(
-            f"In a request, {described(app.errors[-1])}{app.place(app.errors[-1])}.",
-            saw,
-            "The error came before the work, in async_api's inner function.",
+            f"{saw} It failed with {described(app.errors[-1])}{app.place(app.errors[-1])}.",
+            accepted,
+            "Start at that line.",
         )
     return Broken(
         saw,
-        "A request whose work goes on in the background gets a 202 Accepted.",
+        accepted,
         "What does async_api's inner function return?" + app.last_words(),
         "answers-200" if response.status_code == 200 else None,
     )
@@ -103,23 +120,24 @@ def no_work(app, response):
     what_for = "The slow work stands in for what your users wait for, so it has to happen."
     if busy := app.threads.busy():
         return Broken(
-            f"The request returned {response.status}, but its work has not reached time.sleep()"
+            f"When the request returned {response.status}, its work had not reached time.sleep()"
             f"{app.at(busy[0])}.",
             what_for,
             "What keeps it busy, or what is it waiting for?",
         )
     if response.status_code in (200, 202):
+        started = " Does it start the thread?" if response.status_code == 202 else ""
         return Broken(
-            f"The request returned {response.status}, but its work was never done.",
+            f"The request returned {response.status}, but its work never reached time.sleep().",
             what_for,
-            'Does your code reach time.sleep(app.config["WORK_SECONDS"])? Is the thread started?'
+            f'Does your code reach time.sleep(app.config["WORK_SECONDS"])?{started}'
             + app.last_words(),
             "no-work",
         )
     return Broken(
         f"The request returned {response.status}.{app.last_words()}",
         "It did not get as far as the work.",
-        "405 and 404 are about methods and URLs, 400 and 415 about the body; 500 is an error in "
+        "405 and 404 are about methods and URLs, 400 and 415 about the body. 500 is an error in "
         "the code.",
     )
 
@@ -127,21 +145,22 @@ def no_work(app, response):
 def never_called(app, work, number):
     """The Broken for requests that were accepted, but whose view was not called."""
     requests = "1 request was" if number == 1 else f"{number} requests were"
-    times = {0: "never", 1: "only once"}.get(len(work.calls), f"only {len(work.calls)} times")
+    calls = len(work.calls)
+    called = {0: "never called", 1: "called only once"}.get(calls, f"called only {calls} times")
     return Broken(
-        f"{requests} accepted, but the view was {times} called.",
-        "The accepted work has not started, though it had time to.",
-        "Is the thread started? Is the view called in it?" + app.last_words(),
+        f"{requests} accepted, but the view was {called}.",
+        "The accepted work has not started, although it had time to.",
+        "Does your code start the thread? Does the thread call the view?" + app.last_words(),
         None if app.threads.targets else "never-started",
     )
 
 
 def crashed(app, error, means="The thread never called the view, so the work is not done."):
     """The Broken for a task's thread that ended before it called the view, or in CatchAll."""
-    if isinstance(error, TypeError) and "required positional argument" in str(error):
+    if re.match(r"(work\d+|CatchAll)\.\w+\(\) missing .* required positional arg", str(error)):
         return Broken(
             f"The view was called without its arguments: {described(error)}.",
-            "The work cannot start, and its client never hears about it.",
+            "The work cannot start without them.",
             "Thread takes the arguments for its target as args= and kwargs=.",
             "arguments-dropped",
         )
@@ -150,7 +169,7 @@ def crashed(app, error, means="The thread never called the view, so the work is 
     return Broken(
         f"The task's thread failed with {described(error)}{app.place(error)}.",
         means,
-        "A thread has only what it is given. What does it use that it was not given?",
+        "A thread has only what you pass to it. Does it use anything that it was not given?",
     )
 
 
@@ -159,14 +178,16 @@ def failed_view(call):
     if tuple(map(type, call.args)) == (tuple, dict):
         return Broken(
             f"The view was called with two arguments: {call.args[0]} and {call.args[1]}.",
-            "The first is the tuple of its arguments, the second is the dict of its keywords.",
-            "Pass the tuple itself as Thread's args=, args=args, and the dict as kwargs=kwargs.",
+            "The first is the tuple of all its arguments, the second the dict of all its keyword "
+            "arguments.",
+            "Thread takes the tuple itself as args=, and the dict itself as kwargs=. A call takes "
+            "them as *args and **kwargs.",
             "arguments-in-a-list",
         )
     return Broken(
-        f"In the task, the view failed with {described(call.error)}",
+        f"In the task, the view failed with {described(call.error)}.",
         "A view must be able to do in its task whatever it can do in a request.",
-        "The task runs in another thread, and by then the request is over.",
+        "The task runs in another thread. What does the view use that this thread doesn't have?",
     )
 
 
@@ -181,15 +202,16 @@ def no_location(response, in_body):
         )
     return Broken(
         "The 202 has no Location header.",
-        "The client does not know where to poll for the response.",
+        "The client does not know where to poll.",
         "A view can return headers as the third part: body, status, headers.",
     )
 
 
 def never_finished(app, location):
+    """The Broken for a status URL that still returns 202 when the task is over."""
     return Broken(
         f"The task is over, but GET {location} still returns 202.",
-        "The client polls for ever.",
-        "Is the record finished however the task ends, and does nothing overwrite it "
+        "The client polls forever.",
+        "Does your code finish the record however the task ends? Does anything overwrite it "
         "afterwards?" + app.last_words(),
     )

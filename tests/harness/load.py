@@ -9,6 +9,8 @@ import types
 import flask
 from werkzeug.routing import Rule
 
+from tests.harness.words import described, described_value
+
 
 class CannotLoad(Exception):
     """One sentence on why app.py cannot be checked, and a line on what to do."""
@@ -30,7 +32,8 @@ def load(path, shown, stand_ins):
     """
     if not path.is_file():
         raise CannotLoad(
-            f"There is no {shown}.", "The command reset brings the starter back; see --help."
+            f"There is no {shown}.",
+            "To get the starter back, type  python3 -m workshop reset  and the number of the step.",
         )
     try:
         code = compiled(path.read_bytes(), path)
@@ -39,7 +42,7 @@ def load(path, shown, stand_ins):
         text = (getattr(error, "text", None) or "").strip()
         raise CannotLoad(
             f"Python cannot read {shown}{f', line {line}' if line else ''}: {error.args[0]}.",
-            f"That line is: {text}" if text else "Look at the file's encoding and its last edit.",
+            f"That line reads: {text}" if text else "Check the file's encoding and your last edit.",
         ) from None
 
     module = types.ModuleType("app")
@@ -58,21 +61,25 @@ def load(path, shown, stand_ins):
         raise
     except BaseException as error:
         raise CannotLoad(
-            f"{shown}, line {line_in(error, path)}, stops with {described(error)} "
+            f"{shown}, line {line_in(error, path)}, raises {described(error)} "
             "while it is being imported.",
-            "Nothing can be checked before the file can be imported.",
+            "The checks import your file first, so fix this error before anything else.",
         ) from None
     finally:
         flask.Flask.run = run
 
-    if not hasattr(module, "app"):
-        raise CannotLoad(f"{shown} has no app.", "The checks look for  app = Flask(__name__).")
-    if not isinstance(module.app, flask.Flask):
-        raise CannotLoad(
-            f"In {shown}, app is {described_value(module.app)}, not a Flask application.",
-            "The checks look for  app = Flask(__name__).",
-        )
+    expect_app(module, shown)
     return module, code
+
+
+def expect_app(module, shown):
+    """Raise CannotLoad unless the module's app is a Flask application."""
+    look = "The checks look for  app = Flask(__name__)."
+    if not hasattr(module, "app"):
+        raise CannotLoad(f"{shown} has no app.", look)
+    if not isinstance(module.app, flask.Flask):
+        kind = described_value(module.app)
+        raise CannotLoad(f"In {shown}, app is {kind}, not a Flask application.", look)
 
 
 def importing(stand_ins):
@@ -122,15 +129,3 @@ def line_in(error, path):
         if frame.filename == str(path)
     ]
     return lines[-1] if lines else None
-
-
-def described(error):
-    """An exception in a few words: its type, and its first line where it has one."""
-    first = str(error).strip().splitlines()[:1]
-    return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
-
-
-def described_value(value):
-    """A value in a few words, for a sentence."""
-    text = repr(value)
-    return text if len(text) <= 70 else f"{text[:60]}… ({type(value).__name__})"

@@ -13,7 +13,7 @@ from werkzeug.test import EnvironBuilder, create_environ, run_wsgi_app
 from werkzeug.urls import iri_to_uri
 
 from tests.harness.expect import LIMIT, Broken
-from tests.harness.load import described
+from tests.harness.words import described
 
 # Each new server looks up Werkzeug's version, which takes as long as a request.
 importlib.metadata.version = functools.cache(importlib.metadata.version)

@@ -107,7 +107,8 @@ class Site(App):
         if len(sleeps()) >= number:
             return sleeps()[number - 1]
         if crashes:
-            raise diagnose.crashed(self, crashes[-1][0], "Its work ended too early.")
+            means = "The thread ended before its work reached time.sleep()."
+            raise diagnose.crashed(self, crashes[-1][0], means)
         raise diagnose.no_work(self, exchange.wait())
 
     def call(self, work, number=1):

@@ -45,11 +45,11 @@ BAD = {
     ),
     "raises": (
         GOOD.replace("api = Api(app)", "api = Api(app).nothing"),
-        r"\S+app\.py, line 12, stops with AttributeError: 'Api' object has no .* imported\.",
+        r"\S+app\.py, line 12, raises AttributeError: 'Api' object has no .* imported\.",
     ),
     "exits": (
         at_import("raise SystemExit"),
-        r"\S+app\.py, line 13, stops with SystemExit while it is being imported\.",
+        r"\S+app\.py, line 13, raises SystemExit while it is being imported\.",
     ),
     "exits in a task": (
         in_task("raise SystemExit"),
@@ -57,7 +57,7 @@ BAD = {
     ),
     "recursion without end": (
         at_import("def f(): f()\nf()"),
-        r"\S+app\.py, line 13, stops with RecursionError: .* while it is being imported\.",
+        r"\S+app\.py, line 13, raises RecursionError: .* while it is being imported\.",
     ),
     "loop without end": (
         at_import("sum(range(10**13))"),  # and nobody else gets the interpreter
@@ -79,7 +79,7 @@ BAD = {
     ),
     "cannot import": (
         "import flask_restfull",
-        r"\S+app\.py, line 1, stops with ModuleNotFoundError: No module named 'flask_restfull' .*",
+        r"\S+app\.py, line 1, raises ModuleNotFoundError: No module named 'flask_restfull' .*",
     ),
     "ends Python in a task": (
         in_task("import os; os._exit(0)"),
@@ -95,7 +95,7 @@ BAD = {
 if sys.platform == "linux":  # where memory can be held to a limit
     BAD["memory without end"] = (
         at_import("bomb = []\nwhile True: bomb.append(bytes(10**8))"),
-        r"\S+app\.py, line 14, stops with MemoryError while it is being imported\.",
+        r"\S+app\.py, line 14, raises MemoryError while it is being imported\.",
     )
 
 

@@ -5,7 +5,7 @@ from tests.catalogue.mistake import Mistake
 SLEEP = 'time.sleep(app.config["WORK_SECONDS"])'
 ANSWER = 'return f"The answer is: {path}"'
 URLS = 'api.add_resource(CatchAll, "/", "/<path:path>")'
-NO_WORK = "the_work_takes_as_long_as_configured the_answer_waits_for_the_work"
+NO_WORK = "the_work_takes_as_long_as_configured the_response_waits_for_the_work"
 
 MISTAKES = {
     "resource-not-added": Mistake(((URLS, ""),), f"answers_with_the_path {NO_WORK}"),
@@ -34,6 +34,6 @@ MISTAKES = {
             (SLEEP, f"threading.Thread(target=lambda: {SLEEP}, daemon=True).start()"),
             ("import time", "import threading\nimport time"),
         ),
-        "the_answer_waits_for_the_work",
+        "the_response_waits_for_the_work",
     ),
 }

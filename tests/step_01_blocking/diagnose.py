@@ -1,0 +1,113 @@
+"""What is wrong with a response of step 1, or with its work: facts in, a Broken out."""
+
+import json
+
+from tests.harness.expect import Broken
+from tests.harness.words import described, shortened
+
+
+def not_200(site, path, response):
+    """The Broken for a path that does not return 200."""
+    if response.status_code == 404:
+        return unknown_url(site, path)
+    error = site.errors[-1] if site.errors else None
+    if not path and "missing 1 required positional argument" in str(error):
+        return Broken(
+            f"GET / returned {response.status}: {described(error)}.",
+            "The URL / has no placeholder, so Flask calls the view without a path.",
+            "In the view's signature, give path a default value.",
+            "no-default-for-the-path",
+        )
+    return Broken(
+        f"GET /{path} returned {response.status}.",
+        f'The client should get 200 OK, with the JSON string "The answer is: {path}".',
+        "What does the view return, or raise?" + site.last_words(),
+    )
+
+
+def unknown_url(site, path):
+    """The Broken for a path that returns 404, by the paths that do not."""
+    found = [other for other in ("hello", "a/b", "") if site.get(f"/{other}").status_code != 404]
+    urls = [rule.rule for rule in site.app.url_map.iter_rules() if rule.endpoint != "static"]
+    saw = f"GET /{path} returned 404 NOT FOUND."
+    if not found:
+        return Broken(
+            saw,
+            f"Your app has these URLs: {', '.join(urls)}."
+            if urls
+            else "Every path returns 404, because Flask doesn't know yet which URLs belong to "
+            "CatchAll.",
+            "api.add_resource(CatchAll, ...) takes the class and then its URLs.",
+            None if urls else "resource-not-added",
+        )
+    if "hello" in found and "/" in path:
+        return Broken(
+            saw,
+            "A placeholder such as <path> ends at the next slash.",
+            "Put a converter before the name: <path:path> accepts slashes too.",
+            "path-ends-at-a-slash",
+        )
+    if "hello" in found and not path:
+        return Broken(
+            saw,
+            "A placeholder never matches an empty path, so / has to be listed as well.",
+            "api.add_resource takes as many URLs as you like, one after the other.",
+            "root-not-added",
+        )
+    return Broken(
+        saw,
+        f"GET /{found[0]} did not, so a view handles some paths, but not this one.",
+        "Which paths do the URLs of your app accept? Does the view itself return 404?",
+    )
+
+
+def another_body(response, path):
+    """The Broken for a 200 without the promised string."""
+    body, promised = response.get_data(as_text=True).strip(), f"The answer is: {path}"
+    saw = f"GET /{path} returned {shortened(body) or 'no body'}, sent as {response.mimetype}."
+    if body == "null":
+        return Broken(
+            saw,
+            "null is JSON for None, which a function returns if it has no return statement.",
+            "The client gets what the view returns. It never sees what the view prints.",
+            "printed-not-returned",
+        )
+    if "{path}" in body or "<path>" in body:
+        return Broken(
+            saw,
+            "The response has the name of the variable where it should have the path.",
+            'Put an f before the string: f"... {path}".',
+            "path-not-filled-in",
+        )
+    if body == json.dumps(json.dumps(promised)):
+        return Broken(
+            saw,
+            "It was encoded as JSON twice: there are quotes inside the quotes.",
+            "Return the string itself. Flask-RESTful turns it into JSON.",
+            "json-twice",
+        )
+    return Broken(
+        saw,
+        f'The client should get the JSON string "{promised}".',
+        "What does the view return? In a resource, Flask-RESTful turns a string into JSON.",
+    )
+
+
+def another_length(sleep, configured):
+    """The Broken for a Sleep that is not as long as the check has configured after the import."""
+    return Broken(
+        f"With WORK_SECONDS set to {configured}, the work called time.sleep({sleep.seconds}).",
+        "The length of the work is configuration, so that a test or a demo can change it.",
+        'Sleep for app.config["WORK_SECONDS"], and read it inside the view.',
+        "seconds-are-fixed" if sleep.seconds == 10 else None,
+    )
+
+
+def in_another_thread():
+    """The Broken for work that the request thread does not do itself."""
+    return Broken(
+        "The work began in another thread, not in the request thread.",
+        "In this step, the client waits because the request thread does the work itself.",
+        "Do the work in the view, without a thread. Threads come in step 2.",
+        "thread-too-early",
+    )
