@@ -62,19 +62,23 @@ class Threads:
 
     def serving(self):
         """The threads that are serving a request."""
-        return [t for t in list(self.server.threads) if t.is_alive()]
+        return [t for t in self._served() if t.is_alive()]
+
+    def _served(self):
+        """The threads that are serving requests or have done so."""
+        return list(self.server.threads) if self.server else []
 
     def in_request_thread(self):
         """Whether the caller is in a thread that serves requests."""
-        return self.server and threading.current_thread() in self.server.threads
+        return threading.current_thread() in self._served()
 
     def in_request(self, call):
         """Whether a Call or a Sleep took place in a thread that serves requests."""
-        return call.thread in self.server.threads
+        return call.thread in self._served()
 
     def held_in_request(self):
         """The Work that holds a request back, because it is called in its thread; or None."""
-        served = (work for thread, work in list(self.held.items()) if thread in self.server.threads)
+        served = (work for thread, work in list(self.held.items()) if thread in self._served())
         return next(served, None)
 
     # What each is doing
