@@ -28,11 +28,11 @@ class Clock:
         self.sleeping = {}  # the Sleep that each sleeping thread is in
         self.readings = []  # the thread that took each reading so far
         self.asked = set()  # the functions called: "time", "monotonic", "now", "utcnow"
+        self.failing = False  # whether the next reading will fail
         self._changes = changes
         self._steady, self._system = 1000.0, time.time()
         self._moved = threading.Condition()
         self._closed = False
-        self._failures = 0
 
     @property
     def steady(self):
@@ -56,7 +56,7 @@ class Clock:
 
     def fail_once(self):
         """Make the next reading raise an OSError."""
-        self._failures = 1
+        self.failing = True
 
     def close(self):
         """End every thread that is sleeping, and from now on every thread that reads the clock."""
@@ -71,8 +71,8 @@ class Clock:
         self._changes.notify()
         if self._closed:
             raise SystemExit
-        if self._failures:
-            self._failures = 0
+        if self.failing:
+            self.failing = False
             raise OSError("the clock failed once, as part of a check")
         return getattr(self, shown)
 

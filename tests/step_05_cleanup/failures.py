@@ -243,10 +243,8 @@ def will_not_sweep(site, story):
         return cleaner_failed(site, error)
     if not known:
         return never_started() if site.threads.at_rest() else None
-    for thread in known:
-        wait = site.threads.resting(thread)
-        if wait and wait.seconds and wait.seconds >= 1:
-            return rests_too_long(site, thread, wait.seconds)
+    if broken := rests_too_long(site):
+        return broken
     if all_ended and len(cleaners(site)) == len(known):  # else one has started another
         return cleaner_ended(story)
     return None
@@ -266,13 +264,20 @@ def cleaner_failed(site, error):
     return Broken(saw, means, "What does this line expect that is not the case?")
 
 
-def rests_too_long(site, thread, seconds):
-    return Broken(
-        f"SWEEP_SECONDS is 0.01, but the cleaner waits for {seconds:g} seconds{site.at(thread)}.",
-        "It uses another number: one in the code, or one that was read before the key was changed.",
-        'Read app.config["SWEEP_SECONDS"] inside the loop, where the cleaner waits.',
-        "rest-not-from-config",
-    )
+def rests_too_long(site):
+    """The Broken for a cleaner that waits for a second or more between sweeps, or None."""
+    for thread in cleaners(site):
+        wait = site.threads.resting(thread)
+        if wait and wait.seconds and wait.seconds >= 1:
+            return Broken(
+                f"SWEEP_SECONDS is 0.01, but the cleaner waits for {wait.seconds:g} seconds"
+                f"{site.at(thread)}.",
+                "It uses another number: one in the code, or one that was read before the key was "
+                "changed.",
+                'Read app.config["SWEEP_SECONDS"] inside the loop, where the cleaner waits.',
+                "rest-not-from-config",
+            )
+    return None
 
 
 def cleaner_ended(story):
@@ -322,7 +327,7 @@ def sweeps_on():
 
 def does_not_stop(site, thread, waits_for_another):
     return Broken(
-        f"stop_cleaner is set, but the cleaner is still running{site.at(thread)}.",
+        f"stop_cleaner is set, but a thread is still running{site.at(thread)}.",
         STILL,
         "It is waiting for something other than stop_cleaner."
         if waits_for_another

@@ -62,7 +62,8 @@ def expect_sweeps_to_forget(site, work):
     sweep(site)
     response = site.get(location)
     if response.status_code != 404:
-        raise failures.not_gone(site, response, "A task was old, and there was a sweep.")
+        story = "A task ended more than five minutes ago, and there was a sweep."
+        raise failures.not_gone(site, response, story)
     sweep(site)  # with nothing to do
 
 
@@ -72,7 +73,9 @@ def expect_sweeps_to_keep(site, work):
     sweep(site)
     response = site.get(location)
     if response.status_code != 200:
-        raise failures.gone_too_early(site, response, "A task ended, and there was a sweep.")
+        raise failures.gone_too_early(
+            site, response, "A task has just ended, and there was a sweep."
+        )
 
 
 def still_holding(site, locations):
@@ -169,8 +172,14 @@ def count_cleaners(site, work, requests):
     return len(running_cleaners(site))
 
 
-def wait_until_forgotten(site, location, story):
-    """Poll until the cleaner has forgotten the task; if it will not, raise Broken with story."""
+def expect_the_cleaner_to_forget(site, location, story):
+    """Let the task become old, and poll until it is forgotten; if it will not be, raise Broken.
+
+    story: what to say in that case.
+    """
+    if broken := failures.rests_too_long(site):  # as time passes, it may end a time.sleep()
+        raise broken
+    site.clock.advance(KEEP + 1)
     give_up = time.monotonic() + LIMIT
     while site.get(location).status_code != 404:
         site.clock.advance(0.01)
