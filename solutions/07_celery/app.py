@@ -14,7 +14,7 @@ from io import BytesIO
 
 from billiard.common import terminate_handler_fired
 from celery import Celery
-from flask import Flask, Response, abort, g, request, url_for
+from flask import Flask, Response, abort, g, got_request_exception, request, url_for
 from flask_restful import Api, Resource
 from kombu.exceptions import OperationalError
 from kombu.utils import json
@@ -104,12 +104,23 @@ def accepted(task_id):
 @celery.task(name="work", resultrepr_maxsize=10)  # keeps responses out of the log
 def work(name, environ, body, from_hooks, kwargs):
     """Do one request's work in a worker; return its response in a form that JSON can hold."""
-    with app.request_context(whole_environ(environ, b64decode(body))):
-        vars(g).update(from_hooks)
-        resource = getattr(app.view_functions[request.endpoint], "view_class", None)
-        args = [resource()] if resource else []  # self: a new one for each request
-        body, status, headers = response_of(views[name], args, request.view_args | kwargs)
-    return status, headers, b64encode(body).decode()
+    record = None
+    try:
+        with app.request_context(whole_environ(environ, b64decode(body))):
+            vars(g).update(from_hooks)
+            resource = getattr(app.view_functions[request.endpoint], "view_class", None)
+            args = [resource()] if resource else []  # self: a new one for each request
+            response, unhandled = response_of(views[name], args, request.view_args | kwargs)
+            body = b64encode(response.get_data()).decode()
+            record = response.status, list(response.headers), body
+            response.close()
+            if unhandled:
+                raise unhandled  # teardown functions have to know
+    except BaseException:
+        if record is None:
+            raise
+        app.logger.exception("A task failed: %s", name)
+    return record
 
 
 celery.finalize()  # now: two first requests at the same time could fail
@@ -125,28 +136,29 @@ def whole_environ(environ, body):
 
 
 def response_of(view, args, kwargs):
-    """Do the work; return the body, status and headers that the blocking endpoint would send."""
+    """Do the work; return the blocking endpoint's response, and the error if nothing handles it."""
     try:
+        view = app.ensure_sync(view)  # runs an async def view to its end
         if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
             response = api.output(view)(*args, **kwargs)
         else:
             response = app.make_response(view(*args, **kwargs))
         response.make_sequence()  # read a file or a generator now, while an error can be caught
+        return response, None
     except BaseException as error:  # even SystemExit ends the task
         if terminate_handler_fired():  # this worker was told to end: another does the task
             raise
-        response = error_response(error)
-    return response.get_data(), response.status, list(response.headers)
+        return error_response(error)
 
 
 def error_response(error):
-    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
+    """Return the response that Flask builds from the error, and the error if nothing handles it."""
     try:
-        return app.make_response(app.handle_user_exception(error))
+        return app.make_response(app.handle_user_exception(error)), None
     except BaseException as unhandled:
-        app.logger.exception("A task failed: %s %s", request.method, request.path)
+        got_request_exception.send(app, exception=unhandled)  # error trackers listen to it
         failed = InternalServerError(original_exception=unhandled)
-        return app.make_response(app.handle_user_exception(failed))
+        return app.make_response(app.handle_user_exception(failed)), unhandled
 
 
 class GetTaskStatus(Resource):

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from io import BytesIO
 
-from flask import Flask, Response, abort, g, request, url_for
+from flask import Flask, Response, abort, g, got_request_exception, request, url_for
 from flask_restful import Api, Resource
 from werkzeug.exceptions import InternalServerError, MethodNotAllowed
 
@@ -33,6 +33,9 @@ api = Api(app)
 
 tasks = {}  # task id: the response to a poll, as (body, status, headers)
 ended = deque()  # (end time, task id) of each finished task, oldest first
+sweeping = threading.Lock()  # two sweeps at the same time could take each other's tasks
+cleaner, starting = None, threading.Lock()  # two first requests can arrive at the same time
+stop_cleaner = threading.Event()  # set it to end the cleaner immediately
 pool = ThreadPoolExecutor(app.config["WORKERS"])
 slots = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"])
 soon = {"Retry-After": "1", "Content-Type": "text/plain"}  # poll again in a second
@@ -55,15 +58,19 @@ def async_api(view):
         # the environ, the body, what is on g, the view's name. Note the task before you send it.
         # If the broker cannot be reached, return 503. Which code do you no longer need?
         def task():
-            response = "", 500, {}  # in case the task fails without one
+            record = "", 500, {}  # in case the task fails without a response
             try:
                 with app.request_context(environ):
                     vars(g).update(from_hooks)
-                    response = response_of(view, args, kwargs)
-            except BaseException:  # a pool does not log what its tasks raise
-                app.logger.exception("A task failed after its response: %s", location)
+                    response, unhandled = response_of(view, args, kwargs)
+                    record = response.get_data(), response.status, list(response.headers)
+                    response.close()
+                    if unhandled:
+                        raise unhandled  # teardown functions have to know
+            except BaseException:
+                app.logger.exception("A task failed: %s", location)
             finally:
-                tasks[task_id] = response
+                tasks[task_id] = record
                 ended.append((time.monotonic(), task_id))
                 slots.release()
 
@@ -91,57 +98,52 @@ def copy_environ():
 
 
 def response_of(view, args, kwargs):
-    """Do the work; return the body, status and headers that the blocking endpoint would send."""
+    """Do the work; return the blocking endpoint's response, and the error if nothing handles it."""
     try:
+        view = app.ensure_sync(view)  # runs an async def view to its end
         if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
             response = api.output(view)(*args, **kwargs)
         else:
             response = app.make_response(view(*args, **kwargs))
         response.make_sequence()  # read a file or a generator now, while an error can be caught
+        return response, None
     except BaseException as error:  # even SystemExit ends the task
-        response = error_response(error)
-    return response.get_data(), response.status, list(response.headers)
+        return error_response(error)
 
 
 def error_response(error):
-    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
+    """Return the response that Flask builds from the error, and the error if nothing handles it."""
     try:
-        return app.make_response(app.handle_user_exception(error))
+        return app.make_response(app.handle_user_exception(error)), None
     except BaseException as unhandled:
-        app.logger.exception("A task failed: %s %s", request.method, request.path)
+        got_request_exception.send(app, exception=unhandled)  # error trackers listen to it
         failed = InternalServerError(original_exception=unhandled)
-        return app.make_response(app.handle_user_exception(failed))
+        return app.make_response(app.handle_user_exception(failed)), unhandled
 
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
         # TODO 3: Any web process can answer, because it asks the result store. What does Celery
         # say about a task that it does not know? Which other states are there?
-        response = tasks.get(task_id)
-        if response is None:
+        record = tasks.get(task_id)
+        if record is None:
             abort(404)
-        return Response(*response)
+        return Response(*record)
 
     def post(self, task_id):
         # Without this, CatchAll would handle the POST and start a new task.
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
 
 
-sweeping = threading.Lock()
-
-
 def clean_old_tasks():
     """Forget every task that ended more than KEEP_SECONDS ago. One call is one sweep."""
-    with sweeping:  # two sweeps at the same time could take each other's tasks
+    with sweeping:
         horizon = time.monotonic() - app.config["KEEP_SECONDS"]
         while ended and ended[0][0] < horizon:
             _, task_id = ended.popleft()
             del tasks[task_id]
             if len(ended) % 100 == 0:
                 time.sleep(0)  # in a long sweep, let requests go first
-
-
-stop_cleaner = threading.Event()  # set it to end the cleaner immediately
 
 
 def keep_cleaning():
@@ -152,15 +154,11 @@ def keep_cleaning():
             app.logger.exception("A sweep failed; the next one may succeed")
 
 
-cleaner = None
-starting = threading.Lock()
-
-
 @app.before_request
 def start_cleaner():
     """Start the cleaner with the first request, in each process that serves."""
     global cleaner
-    with starting:  # two first requests can arrive at the same time
+    with starting:
         if cleaner is None and not app.testing:
             cleaner = threading.Thread(target=keep_cleaning, daemon=True)
             cleaner.start()
