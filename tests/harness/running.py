@@ -14,11 +14,12 @@ LIMIT = 60  # seconds: a safety limit, for something that never happens
 class Output:
     """Reads what is written to a pipe, or to a terminal.
 
-    printed: all of it so far; theirs: the end to write to, which the caller has to close.
+    printed: all of it so far; complete: whether there will be no more
+    theirs: the end to write to, which the caller has to close
     """
 
     def __init__(self, terminal=False):
-        self.printed, self._complete = "", False
+        self.printed, self.complete = "", False
         self._more = threading.Condition()
         if terminal:
             import pty  # which Windows does not have
@@ -32,7 +33,7 @@ class Output:
                 self.printed = (self.printed + text).replace("\r\n", "\n")
                 self._more.notify_all()
         with self._more:
-            self._complete = True
+            self.complete = True
             self._more.notify_all()
 
     def _chunks(self):
@@ -44,7 +45,7 @@ class Output:
     def wait_for(self, condition):
         """Wait until condition() is true, which depends on what is printed; return its result."""
         with self._more:
-            self._more.wait_for(lambda: condition() or self._complete, LIMIT)
+            self._more.wait_for(lambda: condition() or self.complete, LIMIT)
             return condition()
 
     def until(self, pattern, start=0):
@@ -71,6 +72,7 @@ class Child(Output):
             self._guard = subprocess.Popen(
                 ["sh", "-c", 'read _; kill -KILL "-$0"', str(self.process.pid)],
                 stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )

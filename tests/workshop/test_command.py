@@ -1,22 +1,19 @@
 """hint, compare, reset, catch-up, undo, and where the command says that the learner is."""
 
-import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 from itertools import product
 
 import pytest
 from click.testing import CliRunner
 
+from tests.harness.running import Child
 from workshop import cli, opening
 from workshop.steps import STEPS, TOP
 
-LIMIT = 60  # seconds; a safety limit
 OWN = "\n# what I wrote: ü 漢\n"
 
 
@@ -416,19 +413,12 @@ takes_cutting_off = pytest.mark.skipif(
 )
 
 
-def cut_off(laptop, typed, **options):
-    """Start the command without a network, but for the computer itself. It can still be reached."""
+def cut_off(laptop, typed):
+    """Start the command without a network: it can reach only this computer."""
     loopback = 'ip link set lo up && exec "$@"'
-    return subprocess.Popen(
-        [*CUT_OFF, "sh", "-c", loopback, "sh", laptop.python, "-m", "workshop", *typed.split()],
-        cwd=laptop.top,
-        env=laptop.environment | {"BROWSER": "true", "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        **options,
-    )
+    command = [*CUT_OFF, "sh", "-c", loopback, "sh", laptop.python, "-m", "workshop"]
+    environment = laptop.environment | {"BROWSER": "true", "PYTHONUNBUFFERED": "1"}
+    return Child([*command, *typed.split()], cwd=laptop.top, env=environment)
 
 
 @takes_cutting_off
@@ -447,9 +437,8 @@ def test_with_the_network_cut_off_all_goes_on(laptop):
         ("setup --all", 0),
         ("completion bash", 0),
     ):
-        with cut_off(laptop, typed) as process:
-            printed = process.stdout.read()
-        assert process.returncode == status, f"{typed}: {printed}"
+        with cut_off(laptop, typed) as child:
+            assert child.wait() == status, f"{typed}: {child.printed}"
 
 
 @takes_cutting_off
@@ -464,19 +453,11 @@ def test_with_the_network_cut_off_all_goes_on(laptop):
     ],
 )
 def test_with_the_network_cut_off_what_goes_on_until_ctrl_c_does(laptop, typed, up, statuses):
-    with cut_off(laptop, typed, start_new_session=True) as process:
-        end = threading.Timer(LIMIT, os.killpg, [process.pid, signal.SIGKILL])
-        end.start()
-        printed = ""
-        while up not in printed and (line := process.stdout.readline()):
-            printed += line
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
-        printed += process.stdout.read()
-        assert not end.finished.is_set(), "something goes on after Ctrl-C"
-        end.cancel()
-    assert up in printed
-    assert process.returncode in statuses, printed
+    with cut_off(laptop, typed) as child:
+        child.until(up)
+        child.interrupt()
+        assert child.wait() in statuses, child.printed
+        assert child.complete, "something goes on after Ctrl-C"
 
 
 def test_lab_says_what_opens_and_works_for_root(monkeypatch, capsys):

@@ -9,10 +9,11 @@ import time
 
 import pytest
 
-from tests.harness.running import LIMIT
+from tests.harness.running import LIMIT, Child
 from tests.harness.servers import ServerProcess
 from workshop.steps import STEPS, TOP
 
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Signals cannot be sent there.")
 SITE = f"""
 import sys
 import threading
@@ -92,11 +93,26 @@ def test_a_served_app_keeps_its_promises(served):
     served.until(r"(?s)Traceback.*ZeroDivisionError")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there.")
+@posix
 def test_ctrl_c_stops_it_while_a_task_runs(served):
     assert get_and_rest(served.port, "/endless") == 202  # now the cleaner runs as well
     served.process.send_signal(signal.SIGINT)
     assert served.wait() in (0, 1, 130, -signal.SIGINT)
+
+
+PARENT = """
+import os, signal
+from tests.harness.running import Child
+Child(["sleep", "1000"], stdout=None)  # it has the parent's stdout, which is open until it ends
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@posix
+def test_a_child_ends_when_its_parent_is_killed():
+    with Child([sys.executable, "-c", PARENT], cwd=TOP) as parent:
+        assert parent.wait() == -signal.SIGKILL
+        assert parent.complete
 
 
 def get_and_rest(port, path):
