@@ -31,7 +31,7 @@ def runs_after_import(site):
 
 
 def runs_under_testing(site):
-    saw = "A thread is still running after a request under TESTING."
+    saw = "A thread is still running after a request, although TESTING is set."
     means = "Each test that sends a request gets a thread that it did not ask for."
     if not is_there_a_cleaner(site):
         return Broken(saw, means, "Which thread does a request start, besides its task's?")

@@ -12,7 +12,7 @@ from tests.harness.process import PROCESS_LIMIT, Process
 
 
 def test_no_cleaner_at_import_nor_under_testing(site):
-    """Importing the module starts no cleaner, and neither does a request under TESTING."""
+    """Importing the module starts no cleaner, and neither does a request while TESTING is set."""
     if site.threads.own():
         raise diagnose.runs_after_import(site)
     work = site.work()

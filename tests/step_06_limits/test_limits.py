@@ -74,7 +74,7 @@ def test_a_task_that_ends_frees_its_slot(site):
 
 
 def test_one_request_gets_the_last_slot(site):
-    """Of two requests at the same time, one gets the last slot, and the other gets a 503."""
+    """If two requests compete for the last slot, one gets it, and the other gets a 503."""
     other, work = site.work(), site.work()
     scenes.fill(site, other)
     scenes.one_more(site, other)  # a request that waits for a slot is caught here

@@ -32,7 +32,7 @@ def test_work_is_sent_to_the_broker(site):
 
 
 def test_all_that_travels_is_json(site):
-    """Messages and results are JSON; a worker refuses a pickle and runs nothing in it."""
+    """Messages and results are JSON; a worker refuses a pickle and runs no code from it."""
     site.expect_celery()
     site.finish(site.work())
     payload = site.message().payload
@@ -76,7 +76,7 @@ def test_what_waits_is_202(site):
 
 
 def test_a_busy_worker_leaves_the_rest(site):
-    """A worker takes only as many messages as it works on, and leaves the rest to other workers."""
+    """A worker takes only the messages that it works on, and leaves the rest to other workers."""
     settings = site.expect_celery().conf
     each = settings.worker_prefetch_multiplier
     expect(
@@ -96,7 +96,7 @@ from tests.step_04_status.test_status import test_an_unknown_task_is_404  # noqa
 
 
 def test_what_celery_gives_up_is_500(site):
-    """For a message that no request can send, no view is called; its status URL returns 404 or 500.
+    """A worker calls no view for a message that no request can send; polls for it get 404 or 500.
 
     The check puts such messages into the broker.
     """
@@ -147,7 +147,7 @@ def test_the_worker_has_only_the_message(site):
 
 
 def test_any_web_process_can_say(site):
-    """Any web process can say how a task went, even one that started later."""
+    """Any web process, even one that started later, can say how a task went."""
     site.expect_celery()
     work = site.work()
     location = site.location(site.accepted(work))
@@ -178,7 +178,7 @@ def test_first_requests_may_come_at_once(site):
 
 
 def test_two_views_of_one_name(site):
-    """Two resources that both have a get() method each do their own work."""
+    """If two resources both have a get() method, a worker calls the right one."""
     site.expect_celery()
 
     class Report(flask_restful.Resource):
@@ -288,7 +288,7 @@ def test_age_counts_from_the_end(site):
 
 
 def test_the_broker_keeps_a_message_until_the_task_is_done(site):
-    """The broker keeps a message until its task is done, not only until it begins."""
+    """The broker keeps a message until its task is done, not only until the task begins."""
     site.expect_celery()
     work = site.work()
     site.accepted(work)
@@ -404,7 +404,7 @@ def test_the_log_has_no_secrets(site, caplog, capsys):
 
 
 def test_no_cache_keeps_what_is_true_for_now(site):
-    """Every 202, every 503 and every response of a status URL says Cache-Control: no-store."""
+    """Every 202, every 503 and every response from a status URL has Cache-Control: no-store."""
     site.expect_celery()
     work = site.work()
     accepted = site.accepted(work)
