@@ -6,20 +6,29 @@ ID = "task_id = uuid.uuid4().hex"
 RECORD = "        tasks[task_id] = accepted\n"
 START = "        threading.Thread(target=task, daemon=True).start()\n"
 TASK = """\
-            response = "", 500, {}
+            record = "", 500, {}
             try:
                 with app.request_context(environ):
                     vars(g).update(from_hooks)
-                    response = response_of(view, args, kwargs)
+                    response, unhandled = response_of(view, args, kwargs)
+                    record = response.get_data(), response.status, list(response.headers)
+                    response.close()
+                    if unhandled:
+                        raise unhandled
+            except BaseException:
+                app.logger.exception("A task failed: %s", location)
             finally:
-                tasks[task_id] = response
+                tasks[task_id] = record
 """
 ONLY_WHEN_ALL_GOES_WELL = (
     TASK,
     """\
             with app.request_context(environ):
                 vars(g).update(from_hooks)
-                tasks[task_id] = response_of(view, args, kwargs)
+                response, _ = response_of(view, args, kwargs)
+                record = response.get_data(), response.status, list(response.headers)
+                response.close()
+            tasks[task_id] = record
 """,
 )
 MAKE = """\
@@ -33,19 +42,30 @@ BYTES = """\
 """
 CATCH = """\
     except BaseException as error:
-        response = error_response(error)
+        return error_response(error)
 """
-KEEP = "    return response.get_data(), response.status, list(response.headers)\n"
+KEEP = "record = response.get_data(), response.status, list(response.headers)\n"
+CLOSE = "                    response.close()\n"
+RAISE = """\
+                    if unhandled:
+                        raise unhandled
+"""
+LOG = """\
+            except BaseException:
+                app.logger.exception("A task failed: %s", location)
+"""
+ENSURE_SYNC = "        view = app.ensure_sync(view)\n"
+SIGNAL = "        got_request_exception.send(app, exception=unhandled)\n"
 NO_HANDLER = """\
         failed = InternalServerError(original_exception=unhandled)
-        return app.make_response(app.handle_user_exception(failed))
+        return app.make_response(app.handle_user_exception(failed)), unhandled
 """
 LOOK = """\
-        response = tasks.get(task_id)
-        if response is None:
+        record = tasks.get(task_id)
+        if record is None:
             abort(404)
 """
-SEND = "        return Response(*response)\n"
+SEND = "        return Response(*record)\n"
 POST = """\
     def post(self, task_id):
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
@@ -118,9 +138,7 @@ MISTAKES = {
         (
             (
                 SEND,
-                "        if response[1] == 202:\n"
-                '            return {"status": "running"}\n'
-                f"{SEND}",
+                f'        if record[1] == 202:\n            return {{"status": "running"}}\n{SEND}',
             ),
         ),
         "the_202_says_where_to_poll the_record_is_there_before_the_task_begins "
@@ -130,7 +148,7 @@ MISTAKES = {
         (
             (
                 SEND,
-                f'        if response[1] == 202:\n            return "running", 202\n{SEND}',
+                f'        if record[1] == 202:\n            return "running", 202\n{SEND}',
             ),
         ),
         "the_202_says_where_to_poll",
@@ -139,8 +157,8 @@ MISTAKES = {
         (
             (
                 SEND,
-                '        state = "running" if response[1] == 202 else "finished"\n'
-                '        return {"status": state, "response": str(response[0])}\n',
+                '        state = "running" if record[1] == 202 else "finished"\n'
+                '        return {"status": state, "response": str(record[0])}\n',
             ),
         ),
         f"{PARITY} the_202_says_where_to_poll the_record_is_there_before_the_task_begins "
@@ -154,7 +172,7 @@ MISTAKES = {
     "unknown-is-200": Mistake(
         ((LOOK, LOOK.replace("abort(404)", 'return {"error": "unknown task"}')),), UNKNOWN
     ),
-    "unknown-is-500": Mistake(((LOOK, "        response = tasks[task_id]\n"),), UNKNOWN),
+    "unknown-is-500": Mistake(((LOOK, "        record = tasks[task_id]\n"),), UNKNOWN),
     "record-made-in-thread": Mistake(
         ((RECORD, ""), (TASK, f"            tasks[task_id] = accepted\n{TASK}")),
         "the_record_is_there_before_the_task_begins",
@@ -165,12 +183,13 @@ MISTAKES = {
     "post-starts-a-task": Mistake(((POST, ""),), "no_method_on_a_status_url_starts_a_task"),
     "made-when-asked": Mistake(
         (
-            (MAKE + BYTES, "        return view(*args, **kwargs), None, None\n"),
+            (MAKE + BYTES, "        response = view(*args, **kwargs)\n"),
+            (KEEP, "record = response\n"),
+            (CLOSE, ""),
             (
                 SEND,
-                "        body, status, headers = response\n"
-                "        if status is None:\n"
-                "            return app.make_response(body)\n"
+                "        if not isinstance(record, tuple) or record[1] != 202:\n"
+                "            return app.make_response(record)\n"
                 f"{SEND}",
             ),
         ),
@@ -186,14 +205,14 @@ MISTAKES = {
         f"{PARITY} a_client_never_sees_a_traceback",
     ),
     "headers-dropped": Mistake(
-        ((KEEP, "    return response.get_data(), response.status, {}\n"),),
+        ((KEEP, "record = response.get_data(), response.status, {}\n"),),
         f"{PARITY} answers_with_the_path",
     ),
     "empty-is-never-finished": Mistake(
         (
             (
                 SEND,
-                "        if not response[0]:\n"
+                "        if not record[0]:\n"
                 '            return Response("accepted", 202, {"Location": request.path})\n'
                 f"{SEND}",
             ),
@@ -215,25 +234,23 @@ MISTAKES = {
         f"a_task_that_fails_is_finished {HANDLER}",
     ),
     "with-outside-the-try": Mistake(
-        (
-            (
-                TASK,
-                """\
-            with app.request_context(environ):
-                vars(g).update(from_hooks)
-                response = response_of(view, args, kwargs)
-            tasks[task_id] = response
-""",
-            ),
-        ),
+        (ONLY_WHEN_ALL_GOES_WELL,),
         f"a_task_whose_teardown_fails_is_finished {HANDLER}",
     ),
     "exception-kept-as-it-is": Mistake(
         (
-            (CATCH, f"    except HTTPException as error:\n        return error\n{CATCH}"),
+            (CATCH, f"    except HTTPException as error:\n        return error, None\n{CATCH}"),
+            (
+                f"                    {KEEP}{CLOSE}",
+                f"""\
+                    record = response
+                    if not isinstance(response, Exception):
+                        {KEEP}                        response.close()
+""",
+            ),
             (
                 SEND,
-                f"        if isinstance(response, Exception):\n            return response\n{SEND}",
+                f"        if isinstance(record, Exception):\n            return record\n{SEND}",
             ),
             ("import InternalServerError", "import HTTPException, InternalServerError"),
         ),
@@ -245,8 +262,8 @@ MISTAKES = {
                 CATCH,
                 """\
     except Exception as error:
-        app.logger.exception("A task failed")
-        response = app.make_response(InternalServerError(original_exception=error))
+        got_request_exception.send(app, exception=error)
+        return app.make_response(InternalServerError(original_exception=error)), error
 """
                 + CATCH,
             ),
@@ -258,7 +275,7 @@ MISTAKES = {
             (
                 CATCH,
                 "    except HTTPException as error:\n"
-                "        response = app.make_response(error)\n"
+                "        return app.make_response(error), None\n"
                 f"{CATCH}",
             ),
             ("import InternalServerError", "import HTTPException, InternalServerError"),
@@ -266,30 +283,25 @@ MISTAKES = {
         PARITY,
     ),
     "error-swallowed": Mistake(
-        (
-            (
-                "    except BaseException as unhandled:\n        app.logger.exception(",
-                "    except BaseException as unhandled:\n        app.logger.debug(",
-            ),
-        ),
+        ((LOG, LOG.replace("exception(", "debug(")),),
         "an_exception_in_the_work_is_logged a_client_never_sees_a_traceback",
     ),
     "traceback-to-client": Mistake(
         (
-            (NO_HANDLER, "        return Response(traceback.format_exc(), 500)\n"),
+            (NO_HANDLER, "        return Response(traceback.format_exc(), 500), unhandled\n"),
             ("import time", "import time\nimport traceback"),
         ),
         f"{PARITY} a_client_never_sees_a_traceback",
     ),
     "error-text-to-client": Mistake(
-        ((NO_HANDLER, "        return Response(str(unhandled), 500)\n"),),
+        ((NO_HANDLER, "        return Response(str(unhandled), 500), unhandled\n"),),
         f"{PARITY} a_client_never_sees_a_traceback",
     ),
     "gone-once-read": Mistake(
         (
             (
                 SEND,
-                f"        if response[1] != 202:\n            del tasks[task_id]\n{SEND}",
+                f"        if record[1] != 202:\n            del tasks[task_id]\n{SEND}",
             ),
         ),
         "the_response_can_be_read_again",
@@ -297,27 +309,35 @@ MISTAKES = {
     "response-used-up": Mistake(
         (
             (BYTES, ""),
-            (KEEP, "    return response.response, response.status, list(response.headers)\n"),
+            (KEEP, "record = response.response, response.status, list(response.headers)\n"),
+            (CLOSE, ""),
         ),
         "the_response_can_be_read_again a_client_never_sees_a_traceback",
     ),
     "done-before-the-answer": Mistake(
         (
-            (RECORD, '        record = tasks[task_id] = {"done": False, "response": None}\n'),
+            (RECORD, '        entry = tasks[task_id] = {"done": False, "record": None}\n'),
             (
-                "                tasks[task_id] = response\n",
-                '                record["done"] = True\n'
-                '                record["response"] = response\n',
+                "                tasks[task_id] = record\n",
+                '                entry["done"] = True\n                entry["record"] = record\n',
             ),
             (
                 SEND,
                 """\
-        if not response["done"]:
+        if not record["done"]:
             return Response("", 202, {"Location": url_for("gettaskstatus", task_id=task_id)})
-        return Response(*response["response"])
+        return Response(*record["record"])
 """,
             ),
         ),
         "the_response_can_be_read_again",
+    ),
+    "async-view-not-run": Mistake(((ENSURE_SYNC, ""),), "an_async_view_is_run_to_its_end"),
+    "teardown-not-told": Mistake(((RAISE, ""),), "teardown_functions_are_told_of_a_failure"),
+    "signal-not-sent": Mistake(((SIGNAL, ""),), "error_trackers_are_told_of_a_failure"),
+    "response-not-closed": Mistake(((CLOSE, ""),), "the_response_is_closed"),
+    "closed-before-it-is-kept": Mistake(
+        ((f"                    {KEEP}{CLOSE}", f"{CLOSE}                    {KEEP}"),),
+        "the_response_is_closed",
     ),
 }

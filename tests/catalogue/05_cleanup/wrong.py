@@ -3,7 +3,7 @@
 from tests.catalogue.mistake import Mistake
 
 NOTE = "                ended.append((time.monotonic(), task_id))\n"
-NOTE_AT_END = f"                tasks[task_id] = response\n{NOTE}"
+NOTE_AT_END = f"                tasks[task_id] = record\n{NOTE}"
 HORIZON = 'horizon = time.monotonic() - app.config["KEEP_SECONDS"]'
 TAKE = """        while ended and ended[0][0] < horizon:
             _, task_id = ended.popleft()
@@ -183,7 +183,13 @@ MISTAKES = {
         "the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
     ),
     "cleaner-at-import": Mistake(
-        ((START, ""), ("cleaner = None", f"cleaner = {CLEANER}\ncleaner.start()")),
+        (
+            (START, ""),
+            (
+                "@app.before_request\n",
+                f"cleaner = {CLEANER}\ncleaner.start()\n\n\n@app.before_request\n",
+            ),
+        ),
         "no_cleaner_at_import_nor_under_testing the_cleaner_sweeps_by_itself "
         "the_cleaner_survives_an_error",
     ),

@@ -13,11 +13,14 @@ SUBMIT = """        try:
             return Response(*busy)
 """
 RELEASE = "                slots.release()\n"
+RAISE = """                    if unhandled:
+                        raise unhandled
+"""
 LOG = """            except BaseException:
-                app.logger.exception("A task failed after its response: %s", location)
+                app.logger.exception("A task failed: %s", location)
 """
 LIMIT = '        faulthandler.dump_traceback_later(app.config["GRACE_SECONDS"], exit=True)\n'
-RAISE = "    raise KeyboardInterrupt\n"
+END = "    raise KeyboardInterrupt\n"
 STORE = '    response.headers.setdefault("Cache-Control", "no-store")\n'
 SOON = 'soon = {"Retry-After": "1", "Content-Type": "text/plain"}'
 BUSY = 'busy = "busy\\n", 503, soon\n'
@@ -92,11 +95,7 @@ MISTAKES = {
     "place-lost-by-an-error": Mistake(
         (
             (RELEASE, ""),
-            (
-                "                    response = response_of(view, args, kwargs)\n",
-                "                    response = response_of(view, args, kwargs)\n"
-                "                slots.release()\n",
-            ),
+            (RAISE, f"{RAISE}                slots.release()\n"),
         ),
         "a_task_that_ends_frees_its_slot",
     ),
@@ -111,12 +110,23 @@ MISTAKES = {
         ((STORE, '    response.headers["Cache-Control"] = "no-store"\n'),),
         "a_view_may_allow_a_cache",
     ),
-    "died-unseen": Mistake(((LOG, ""),), "a_late_failure_is_logged"),
+    "died-unseen": Mistake(
+        (
+            (
+                RAISE,
+                "                    if unhandled:\n"
+                '                        app.logger.error("A task failed", exc_info=unhandled)\n'
+                "                        raise unhandled\n",
+            ),
+            (LOG, "            except BaseException:\n                pass\n"),
+        ),
+        "a_late_failure_is_logged",
+    ),
     "stopping-is-500": Mistake(handed("pool.submit(task)"), FINISHING),
     "sigterm-not-handled": Mistake((("    signal.signal(signal.SIGTERM, stop)\n", ""),), FINISHING),
     "ends-at-once": Mistake(
         (
-            (RAISE, "    os._exit(0)\n"),
+            (END, "    os._exit(0)\n"),
             ("import faulthandler\n", "import faulthandler\nimport os\n"),
         ),
         FINISHING,
