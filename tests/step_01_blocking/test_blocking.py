@@ -24,7 +24,7 @@ def test_answers_with_the_path(site, path):
 
 
 def test_the_work_takes_as_long_as_configured(site):
-    """The work is time.sleep() for app.config["WORK_SECONDS"] seconds."""
+    """The work sleeps for app.config["WORK_SECONDS"] seconds, with time.sleep()."""
     site.app.config["WORK_SECONDS"] = 7.25
     exchange = site.start("GET", "/hello")
     sleep = site.slept(exchange)

@@ -60,8 +60,8 @@ BODIES = {
 
 @pytest.mark.parametrize("body", BODIES)
 def test_the_task_reads_the_body(site, body):
-    """In the task, the whole body is there, be it JSON, a form, a file or raw bytes, chunked, or
-    2 MiB long.
+    """In the task, the whole body is there: JSON, a form, a file or raw bytes, even if it is
+    chunked or 2 MiB long.
     """
     sent, look, expected = BODIES[body]
     task = scenes.Endpoint(site).task(look, "POST", **sent())
@@ -111,7 +111,7 @@ def test_each_task_sees_its_own_request(site):
 
 
 def test_what_a_task_puts_on_g_stays_in_the_task(site):
-    """Neither its request nor any other task sees what a task writes to g."""
+    """When a task writes to g, neither its request nor any other task sees the change."""
     seen = []
 
     def write():

@@ -87,7 +87,7 @@ def test_a_task_may_end_before_its_request(site):
 
 
 def test_no_method_on_a_status_url_starts_a_task(site):
-    """POST, PUT, PATCH and DELETE to a status URL return 405, and start and change nothing."""
+    """POST, PUT, PATCH and DELETE to a status URL return 405, start nothing, and change nothing."""
     work = site.work(lambda: "done", resource=True)
     location = site.location(site.accepted(work))
     for method in METHODS[1:]:
