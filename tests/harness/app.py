@@ -24,13 +24,14 @@ class App:
 
     module: the learner's module, imported afresh; app: its Flask application; wsgi_app: what is
     served, should a check want to serve it otherwise; clock: the time it lives by; threads: its
-    threads; changes: notified of everything that happens; errors: exceptions that no request has
-    handled; shown: the path as the learner knows it.
+    threads; changes: notified of everything that happens; errors, task_errors: exceptions that
+    nothing has handled, in requests and in tasks; shown: the path as the learner knows it.
     """
 
     def __init__(self, path, shown, printed):
         self.path, self.shown, self._read_printed = path, shown, printed
-        self._works, self._server, self.errors = [], None, []
+        self._works, self._server = [], None
+        self.errors, self.task_errors = [], []
         self._stderr, self._log, self._log_from = "", "", 0
         self.changes = Changes()
         self.clock = Clock(self.changes)
@@ -48,7 +49,8 @@ class App:
         flask.got_request_exception.connect(self._request_failed, self.app)
 
     def _request_failed(self, app, exception):
-        self.errors.append(exception)
+        in_request = self.threads.in_request_thread()
+        (self.errors if in_request else self.task_errors).append(exception)
 
     def load(self):
         """Import the file, with this app's clock and locks; return the module and its code."""

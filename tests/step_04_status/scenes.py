@@ -20,6 +20,18 @@ def fail_on_the_way():
     fail()
 
 
+def run_coroutine(function):
+    """Return a function that runs an async def function which waits for nothing."""
+
+    def run(*args, **kwargs):
+        try:
+            function(*args, **kwargs).send(None)
+        except StopIteration as stop:
+            return stop.value
+
+    return run
+
+
 def finished(site, work):
     """Send a request to work and let its task end; return what its status URL then returns.
 

@@ -11,7 +11,7 @@ from tests.harness.app import METHODS
 from tests.harness.every_line import polled_at_every_line
 from tests.harness.sent import sent
 from tests.step_03_request_context.test_request_context import *  # noqa: F403
-from tests.step_04_status import diagnose, parity, scenes
+from tests.step_04_status import diagnose, flask_rules, parity, scenes
 
 
 def test_the_202_says_where_to_poll(site):
@@ -189,6 +189,58 @@ def test_a_task_whose_error_handler_fails_is_finished(site):
     response = scenes.finished(site, site.work(lambda: 1 / 0))
     if response.status_code != 500:
         raise diagnose.error_handler_failed(response)
+
+
+def test_an_async_view_is_run_to_its_end(site):
+    """An async def view leads to the response that Flask would send without the decorator."""
+    site.app.async_to_sync = scenes.run_coroutine  # as Flask's extra async would
+
+    async def view():
+        return "done"
+
+    site.app.add_url_rule("/async", view_func=site.decorated(view))
+    response = site.outcome("GET", "/async")
+    if (response.status_code, response.data) != (200, b"done"):
+        raise flask_rules.async_view_not_run(site, response)
+
+
+@pytest.mark.parametrize("function", ["teardown_request", "teardown_appcontext"])
+def test_teardown_functions_are_told_of_a_failure(site, function):
+    """If nothing handles a task's exception, teardown functions get it, as in a request."""
+    given, works = [], [site.work(lambda: "done"), site.work(scenes.fail)]
+    getattr(site.app, function)(
+        lambda error: site.threads.in_request_thread() or given.append(error)
+    )
+    for work in works:
+        scenes.finished(site, work)
+        site.quiet()
+    if [type(error) for error in given] != [type(None), ArithmeticError]:
+        raise flask_rules.teardown_not_told(function, given)
+
+
+def test_error_trackers_are_told_of_a_failure(site):
+    """If nothing handles a task's exception, got_request_exception is sent, as in a request."""
+    scenes.finished(site, site.work(scenes.fail))
+    site.quiet()
+    if [type(error) for error in site.task_errors] != [ArithmeticError]:
+        raise flask_rules.signal_not_sent(site.task_errors)
+
+
+def test_the_response_is_closed(site):
+    """A task's response is closed once it is in the record; if that fails, the record stays."""
+    closed = []
+
+    def view():
+        response = site.app.make_response("done")
+        response.call_on_close(lambda: closed.append("done") or scenes.fail())
+        return response
+
+    response = scenes.finished(site, site.work(view))
+    site.quiet()
+    if closed != ["done"]:
+        raise flask_rules.not_closed(closed)
+    if response.data != b"done":
+        raise flask_rules.lost_on_closing(site, response)
 
 
 # This promise ended in step 2, where the client could not poll. It holds again from here on.

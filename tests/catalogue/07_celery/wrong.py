@@ -212,8 +212,8 @@ MISTAKES = {
     "hooks-run-twice": Mistake(
         (
             (
-                "        vars(g).update(from_hooks)\n",
-                "        vars(g).update(from_hooks)\n        app.preprocess_request()\n",
+                "            vars(g).update(from_hooks)\n",
+                "            vars(g).update(from_hooks)\n            app.preprocess_request()\n",
             ),
         ),
         "g_comes_along what_is_not_json_stays_behind",
