@@ -1,6 +1,7 @@
 """A fresh import of the learner's app, served, with views that a check holds back."""
 
 import difflib
+import inspect
 import re
 import signal
 
@@ -88,6 +89,11 @@ class App:
 
         def method(self, *args, **kwargs):
             return work(*args, **kwargs)
+
+        if inspect.iscoroutinefunction(function):
+
+            async def view(*args, **kwargs):
+                return await work(*args, **kwargs)
 
         view.__name__ = view.__qualname__ = method.__name__ = name
         method.__qualname__ = f"{name}.method"

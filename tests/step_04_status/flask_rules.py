@@ -5,7 +5,7 @@ from tests.harness.words import described_value
 
 
 def async_view_not_run(site, response):
-    saw = "A view that is an async def function returned 'done'. In the end, its client got "
+    saw = "A view that is an async def function returned the response 'done'. In the end, its client got "
     saw += f"{response.status}: {described_value(response.get_data(as_text=True).strip())}."
     ran = "was never awaited" in site.printed() or "coroutine" in site.last_words()
     return Broken(

@@ -73,8 +73,8 @@ def not_forgotten(site, work, polls):
     sweep(site)
     if not any(found(site, location) for location in polls):
         return Broken(
-            f"{saw} The task is still there. With the clock put back to one second after its end, "
-            "a sweep forgot it.",
+            f"{saw} The task is still there. With the clock put back to one second after the "
+            "task's end, a sweep forgot it.",
             "The sweep forgets young tasks and keeps old ones.",
             "Which way round do you compare? The longer ago a task ended, the smaller its end "
             "time.",
@@ -134,8 +134,8 @@ def records_left(tasks):
 
 def ids_kept(name):
     return Broken(
-        f"Four tasks ended more than five minutes ago, and there were three sweeps. {name} still "
-        "holds the ids of all four.",
+        "Four tasks ended more than five minutes ago, and there were three sweeps. The variable "
+        f"{name} still holds the ids of all four.",
         "It grows with every task and never shrinks, so memory still fills up.",
         "Remove what a sweep has dealt with from there, too: popleft() for a queue, del for a "
         "dict.",
@@ -156,7 +156,7 @@ def running_task_forgotten(site, response):
         response,
         404,
         "A task has been running for hours, and there was a sweep.",
-        "The poll says that there is no such task, although it is still running.",
+        "The poll says that there is no such task, although the task is still running.",
         "Only a task that has ended can be old. Note the time when a task ends, not when it "
         "starts.",
         "running-task-swept",
@@ -303,8 +303,8 @@ def process_goes_on(site):
     work.release()
     site.app.test_client().get(work.url)  # here, because some servers' threads are daemon threads
     return Broken(
-        f"A process served one request. {PROCESS_LIMIT} seconds after its start, it was still "
-        "running.",
+        f"A process served one request. It was still running {PROCESS_LIMIT} seconds after its "
+        "start.",
         "Ctrl-C stops such a server, but its process stays until somebody kills it.",
         "A process ends when only daemon threads are left: Thread(..., daemon=True).",
         "cleaner-not-daemon" if holds_its_process(site) else None,

@@ -12,7 +12,7 @@ ONE_STEP = "No other thread may come between looking and acting. A lock around b
 
 
 def sweep_never_returns(site, thread):
-    means = "One call is one sweep, so that a test, for example, can call it at any time."
+    means = "One call is one sweep, and then it returns. That way, a test can call it at any time."
     saw = f"clean_old_tasks() was called once, and is still running{site.at(thread)}."
     if not site.threads.resting(thread):
         return Broken(saw, means, "Is there a loop that never ends, or a lock that stays taken?")
@@ -63,7 +63,7 @@ def changed_while_looping(error, saw):
     return Broken(
         saw,
         "The sweep changes what it is looping over, so Python stops the loop.",
-        "Loop over a copy, list(tasks), or take the tasks that ended first from a queue.",
+        "Loop over a copy, such as list(tasks), or take the tasks that ended first from a queue.",
         "deletes-while-looping",
     )
 
@@ -318,7 +318,7 @@ def sleeps_on(site, thread, seconds):
 def sweeps_on():
     return Broken(
         "stop_cleaner is set, but the cleaner goes on. It has read the clock 1000 times since.",
-        "Once the event is set, wait() returns immediately, each time. A loop that goes on then "
+        "Once the event is set, wait() returns immediately, each time. A loop that goes on anyway "
         "keeps a processor busy.",
         "wait() returns True when the event is set, and that has to end the loop: while not …",
         "stop-not-looked-at",

@@ -79,7 +79,8 @@ EVERYTHING = (
     "no_method_on_a_status_url_starts_a_task sends_what_the_blocking_endpoint_would "
     "the_response_can_be_read_again a_client_never_sees_a_traceback a_task_that_fails_is_finished "
     "a_task_whose_teardown_fails_is_finished a_task_whose_error_handler_fails_is_finished "
-    "answers_with_the_path"
+    "an_async_view_is_run_to_its_end teardown_functions_are_told_of_a_failure "
+    "error_trackers_are_told_of_a_failure the_response_is_closed answers_with_the_path"
 )
 PARITY = "sends_what_the_blocking_endpoint_would"
 GUESSED = "ids_cannot_be_guessed"
@@ -116,7 +117,7 @@ MISTAKES = {
         "sends_what_the_blocking_endpoint_would the_response_can_be_read_again "
         "a_client_never_sees_a_traceback a_task_that_fails_is_finished "
         "a_task_whose_error_handler_fails_is_finished a_task_whose_teardown_fails_is_finished "
-        "answers_with_the_path",
+        "an_async_view_is_run_to_its_end the_response_is_closed answers_with_the_path",
     ),
     "ids-are-counted": Mistake(made_by("str(len(tasks) + 1)"), GUESSED),
     "id-by-random": Mistake(made_by('f"{random.getrandbits(128):032x}"'), GUESSED),
@@ -164,7 +165,7 @@ MISTAKES = {
         f"{PARITY} the_202_says_where_to_poll the_record_is_there_before_the_task_begins "
         "the_location_holds_under_a_prefix "
         "a_client_never_sees_a_traceback a_task_that_fails_is_finished answers_with_the_path "
-        f"{HANDLER}",
+        f"an_async_view_is_run_to_its_end the_response_is_closed {HANDLER}",
     ),
     "unknown-is-202": Mistake(
         ((LOOK, LOOK.replace("abort(404)", 'return "not yet", 202')),), UNKNOWN
@@ -194,7 +195,7 @@ MISTAKES = {
             ),
         ),
         f"{PARITY} the_response_can_be_read_again a_client_never_sees_a_traceback "
-        "answers_with_the_path",
+        "the_response_is_closed answers_with_the_path",
     ),
     "resource-taken-for-a-view": Mistake(
         ((MAKE, "        response = app.make_response(view(*args, **kwargs))\n"),),
@@ -224,7 +225,9 @@ MISTAKES = {
             (CATCH, "    finally:\n        pass\n"),
             ONLY_WHEN_ALL_GOES_WELL,
         ),
-        f"{PARITY} a_client_never_sees_a_traceback a_task_that_fails_is_finished {HANDLER}",
+        f"{PARITY} a_client_never_sees_a_traceback a_task_that_fails_is_finished {HANDLER} "
+        "error_trackers_are_told_of_a_failure the_response_is_closed "
+        "a_task_whose_teardown_fails_is_finished",
     ),
     "only-exception-caught": Mistake(
         (
@@ -312,7 +315,7 @@ MISTAKES = {
             (KEEP, "record = response.response, response.status, list(response.headers)\n"),
             (CLOSE, ""),
         ),
-        "the_response_can_be_read_again a_client_never_sees_a_traceback",
+        "the_response_can_be_read_again a_client_never_sees_a_traceback the_response_is_closed",
     ),
     "done-before-the-answer": Mistake(
         (
