@@ -136,7 +136,7 @@ def whole_environ(environ, body):
 
 
 def response_of(view, args, kwargs):
-    """Do the work; return the blocking endpoint's response, and the error if nothing handles it."""
+    """Do the work; return the response, and the error if nothing handles it."""
     try:
         view = app.ensure_sync(view)  # runs an async def view to its end
         if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
@@ -152,7 +152,7 @@ def response_of(view, args, kwargs):
 
 
 def error_response(error):
-    """Return the response that Flask builds from the error, and the error if nothing handles it."""
+    """Return Flask's response to the error, and the error if nothing handles it."""
     try:
         return app.make_response(app.handle_user_exception(error)), None
     except BaseException as unhandled:

@@ -227,7 +227,7 @@ SPOILT = {
     "the answer is not kept": (
         "04_status",
         "Recording(folder, instead)",
-        'Recording(folder, {"                tasks[task_id] = response": "                pass"})',
+        'Recording(folder, {"                tasks[task_id] = record": "                pass"})',
         "claims",
     ),
     "the race is won": (
