@@ -20,6 +20,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from tests.catalogue.mistake import without_comments
 from workshop import setup
 from workshop.steps import STEPS, TOP
 
@@ -38,7 +39,7 @@ ENDS = f"{SELF}steps.py::test_the_end_of_the_process_waits_for_no_task"
 MORE = {step.folder: f"{ENDS}[{step.folder}]" for step in STEPS[1:5]} | {
     "06_limits": f"{SELF}limits.py::test_a_long_sweep_lets_requests_go_first",
     "07_celery": f"{SELF}celery.py::test_a_killed_worker_has_its_task_done_by_another "
-    f"{SELF}celery.py::test_while_redis_is_away_clients_are_told_and_nothing_is_lost",
+    f"{SELF}celery.py::test_while_redis_is_away_clients_get_a_503_and_nothing_is_lost",
 }
 
 
@@ -80,8 +81,9 @@ def mutants(step):
 
 
 def changed(diff):
-    """The lines that a mutant changes, as one line: what was there, and what is there instead."""
-    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
+    """The lines that a mutant changes, without comments: what was there => what is there now."""
+    lines = without_comments(diff).splitlines()
+    lines = [line for line in lines if not line.startswith(("---", "+++"))]
     was, now = (
         " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
     )

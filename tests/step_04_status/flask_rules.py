@@ -5,11 +5,11 @@ from tests.harness.words import described_value
 
 
 def async_view_not_run(site, response):
-    saw = "A view that is an async def function returned the response 'done'. In the end, its client got "
-    saw += f"{response.status}: {described_value(response.get_data(as_text=True).strip())}."
+    body = described_value(response.get_data(as_text=True).strip())
     ran = "was never awaited" in site.printed() or "coroutine" in site.last_words()
     return Broken(
-        saw + site.last_words(),
+        "An async def view returned the response 'done'. In the end, its client got "
+        f"{response.status}: {body}.{site.last_words()}",
         "Calling an async def function runs none of it. It returns a coroutine, which somebody "
         "has to run.",
         "app.ensure_sync(view) returns the view as a plain function that runs it to its end, as "

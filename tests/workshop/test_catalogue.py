@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from tests.catalogue import judge
+from tests.catalogue import judge, mutate
 from tests.catalogue.judge import RIGHT, WRONG, wrong_solution
 from tests.catalogue.mistake import without_comments
-from workshop.steps import STEPS
+from workshop.steps import STEPS, TOP
 
 REGENERATE = "pytest tests/workshop/test_catalogue.py --force-regen"
 
@@ -71,6 +71,12 @@ def test_every_check_catches_a_mistake(step):
     caught = set().union(*(judge.fails(step, mistake) for mistake in judge.wrong(step)))
     missing = judge.own_checks(step) - caught
     assert not missing, f"Add mistakes that fail these checks to {step.folder}/wrong.py: {missing}"
+
+
+def test_the_tests_that_mutants_are_also_held_to_exist():
+    for node in " ".join(mutate.MORE.values()).split():
+        path, _, name = node.partition("[")[0].partition("::")
+        assert f"def {name}(" in judge.source(TOP / path), f"mutate.py names {node}"
 
 
 @every_step
