@@ -27,6 +27,7 @@ app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is ke
 app.config["WAIT_SECONDS"] = 24 * 60 * 60  # how long an unfinished task is remembered
 app.config["TAKEOVER_SECONDS"] = 60 * 60  # after that, a worker with a task counts as dead
 app.config["MAX_CONTENT_LENGTH"] = 16 * 2**20  # Flask returns 413 for a longer body
+app.config.from_prefixed_env()  # FLASK_WORK_SECONDS=3 in the environment overrides the 10
 api = Api(app)
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")

@@ -7,6 +7,7 @@ from flask_restful import Api, Resource
 
 app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
+app.config.from_prefixed_env()  # FLASK_WORK_SECONDS=3 in the environment overrides the 10
 api = Api(app)
 
 

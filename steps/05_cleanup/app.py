@@ -12,6 +12,7 @@ from werkzeug.exceptions import InternalServerError, MethodNotAllowed
 
 app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
+app.config.from_prefixed_env()  # FLASK_WORK_SECONDS=3 in the environment overrides the 10
 api = Api(app)
 
 tasks = {}  # task id: the response to a poll, as (body, status, headers)

@@ -18,6 +18,7 @@ app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
 app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is kept
 app.config["SWEEP_SECONDS"] = 60  # how long the cleaner waits between two sweeps
+app.config.from_prefixed_env()  # FLASK_WORK_SECONDS=3 in the environment overrides the 10
 api = Api(app)
 
 tasks = {}  # task id: the response to a poll, as (body, status, headers)

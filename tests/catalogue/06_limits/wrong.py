@@ -134,9 +134,9 @@ MISTAKES = {
     "waiting-dropped": Mistake(
         ((LIMIT, f"        pool.shutdown(wait=False, cancel_futures=True)\n{LIMIT}"),), FINISHING
     ),
-    "no-grace": Mistake(((LIMIT, ""),), "a_task_that_never_ends_is_given_up"),
+    "no-grace": Mistake(((LIMIT, "        pass\n"),), "a_task_that_never_ends_is_given_up"),
     "handler-replaced": Mistake(
-        (("if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:", "if True:"),),
+        (("if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:", "if True:"),),
         "a_server_keeps_its_own_handlers",
     ),
 }

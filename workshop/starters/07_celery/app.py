@@ -25,6 +25,7 @@ app.config["WAITING"] = 8  # how many more may wait
 app.config["GRACE_SECONDS"] = 30  # how long accepted tasks may take after a stop signal
 app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is kept
 app.config["SWEEP_SECONDS"] = 60  # how long the cleaner waits between two sweeps
+app.config.from_prefixed_env()  # FLASK_WORK_SECONDS=3 in the environment overrides the 10
 api = Api(app)
 
 # TODO 1: Create Celery's application here, and call it celery. Its broker and its result store are
@@ -165,15 +166,16 @@ def start_cleaner():
 
 
 def stop(signum, frame):
-    """End the server. Accepted tasks get GRACE_SECONDS to finish; more signals change nothing."""
-    if cleaner is not None:  # before the first request, there is nothing to finish
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """End the server. Accepted tasks get GRACE_SECONDS to finish; a second signal ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if tasks:  # otherwise there is nothing to finish
         faulthandler.dump_traceback_later(app.config["GRACE_SECONDS"], exit=True)
     raise KeyboardInterrupt  # ends the server; Python then waits for the pool
 
 
-if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # gunicorn has its own handlers
+in_main_thread = threading.current_thread() is threading.main_thread()  # others can't set handlers
+if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # gunicorn has its own
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
 
