@@ -1,4 +1,4 @@
-"""The status address is a plain view, and answers are kept apart from what is running."""
+"""The status URL is a plain view, and responses are kept apart from what is running."""
 
 import os
 import threading
@@ -6,7 +6,7 @@ import time
 from functools import wraps
 from io import BytesIO
 
-from flask import Flask, Response, abort, g, request, url_for
+from flask import Flask, Response, abort, g, got_request_exception, request, url_for
 from flask_restful import Api, Resource
 from werkzeug.exceptions import InternalServerError
 
@@ -14,105 +14,109 @@ app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
 api = Api(app)
 
-running = set()
-answers = {}
+running = set()  # task ids
+responses = {}  # task id: (body, status, headers)
 
 
 @app.get("/status/<task_id>")
 def status(task_id):
-    if task_id in answers:
-        return Response(*answers[task_id])
     if task_id in running:
-        return redirect_later(task_id)
-    if task_id in answers:  # it ended just now, between the two questions
-        return Response(*answers[task_id])
+        return not_yet(task_id)
+    if task_id in responses:
+        return Response(*responses[task_id])
     abort(404)
 
 
-@app.route("/status/<task_id>", methods=["POST", "PUT", "PATCH", "DELETE"])
-def only_to_be_asked(task_id):
-    abort(405)
+@app.post("/status/<task_id>")
+def nothing_to_post(task_id):
+    abort(405)  # without this, CatchAll would start a task
 
 
-def redirect_later(task_id):
+def not_yet(task_id):
     return Response("not yet\n", 202, {"Location": url_for("status", task_id=task_id)})
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and do the view's work in a thread."""
-
     @wraps(view)
     def accept(*args, **kwargs):
-        environ = copy_environ()
-        from_hooks = dict(vars(g))  # what before_request functions put on g
-
+        environ, on_g = copy_environ(), dict(vars(g))
         task_id = os.urandom(12).hex()
         running.add(task_id)
 
         def task():
             try:
                 with app.request_context(environ):
-                    vars(g).update(from_hooks)
-                    answers[task_id] = response_of(view, args, kwargs)
+                    vars(g).update(on_g)
+                    do(task_id, view, args, kwargs)
+            except BaseException:
+                app.logger.exception("A task failed")
             finally:
-                answers.setdefault(task_id, (b"", 500, {}))
+                responses.setdefault(task_id, ("", 500, {}))
                 running.discard(task_id)
 
         threading.Thread(target=task, daemon=True).start()
-        return redirect_later(task_id)
+        return not_yet(task_id)
 
     return accept
 
 
 def copy_environ():
-    """Return the request's WSGI environ with its body in memory.
-
-    The server closes its own wsgi.input as soon as the request is over.
-    """
     body = request.get_data()
-    environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
-    return environ
+    return request.environ | {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+
+
+def do(task_id, view, args, kwargs):
+    """Do the work and keep its response. Raise the error that nothing handles."""
+    try:
+        keep(task_id, response_of(view, args, kwargs))
+    except BaseException as error:
+        keep(task_id, error_500(error))
+        raise
+
+
+def keep(task_id, response):
+    responses[task_id] = response.get_data(), response.status, list(response.headers)
+    try:
+        response.close()
+    except BaseException:
+        app.logger.exception("A response could not be closed")
 
 
 def response_of(view, args, kwargs):
-    kind = getattr(app.view_functions[request.endpoint], "view_class", None)
-    if kind and issubclass(kind, Resource):
-        view = api.output(view)
+    """Return the response without the decorator. Raise the error that nothing handles."""
+    kind = getattr(app.view_functions[request.endpoint], "view_class", object)
     try:
-        response = app.make_response(view(*args, **kwargs))
-        body = b"".join(response.iter_encoded())
-    except BaseException as error:
-        try:
-            response, body = handled(error)
-        except BaseException as unhandled:
-            app.logger.error("A task failed", exc_info=unhandled)
-            response, body = handled(InternalServerError(original_exception=unhandled))
-    headers = [pair for pair in response.headers if pair[0] != "Content-Length"]
-    return body, response.status, headers
+        view = app.ensure_sync(view)
+        if issubclass(kind, Resource):
+            view = api.output(view)
+        return whole(view(*args, **kwargs))
+    except Exception as error:
+        return whole(app.handle_user_exception(error))
 
 
-def handled(error):
-    response = app.make_response(app.handle_user_exception(error))
-    return response, response.get_data()
+def error_500(unhandled):
+    """Return the 500 for an error that nothing handles, once error trackers are told of it."""
+    got_request_exception.send(app, exception=unhandled)
+    return whole(app.handle_user_exception(InternalServerError(original_exception=unhandled)))
+
+
+def whole(result):
+    """Return the response that Flask makes of the result, with its body in memory."""
+    response = app.make_response(result)
+    response.make_sequence()
+    return response
 
 
 class CatchAll(Resource):
     @async_api
     def get(self, path=""):
-        print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
-        print(f"finished /{path}")
+        time.sleep(app.config["WORK_SECONDS"])
         return f"The answer is: {path}"
 
     @async_api
     def post(self, path=""):
         time.sleep(app.config["WORK_SECONDS"])
-        print(f"received {len(request.get_data())} bytes for /{path}")
         return {"path": path, "received": request.get_json()}
 
 
 api.add_resource(CatchAll, "/", "/<path:path>")
-
-if __name__ == "__main__":
-    app.run(port=8000, debug=True)

@@ -1,4 +1,4 @@
-"""An executor does the work, and a record is its Future."""
+"""An executor does the work, and a record is its Future, which closes the response."""
 
 import secrets
 import time
@@ -6,9 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import wraps
 from io import BytesIO
 
-from flask import Flask, Response, abort, g, request, url_for
+from flask import Flask, Response, abort, g, got_request_exception, request, url_for
 from flask_restful import Api, Resource
-from werkzeug.exceptions import InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import InternalServerError
 
 app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
@@ -19,95 +19,92 @@ tasks: dict[str, Future] = {}
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and do the view's work in a thread."""
-
     @wraps(view)
     def accept(*args, **kwargs):
-        environ = copy_environ()
-        from_hooks = dict(vars(g))  # what before_request functions put on g
-
         task_id = secrets.token_urlsafe(16)
-        location = url_for("gettaskstatus", task_id=task_id)
-
-        def task():
-            with app.request_context(environ):
-                vars(g).update(from_hooks)
-                return response_of(view, args, kwargs)
-
-        tasks[task_id] = pool.submit(task)
-        return "accepted", 202, {"Location": location}
+        future = pool.submit(task, copy_environ(), dict(vars(g)), view, args, kwargs)
+        tasks[task_id] = future
+        future.add_done_callback(close)
+        return "accepted", 202, {"Location": url_for("gettaskstatus", task_id=task_id)}
 
     return accept
 
 
 def copy_environ():
-    """Return the request's WSGI environ with its body in memory.
-
-    The server closes its own wsgi.input as soon as the request is over.
-    """
     body = request.get_data()
-    environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
-    return environ
+    return request.environ | {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+
+
+def task(environ, on_g, view, args, kwargs):
+    """Return the response to the request. Teardown functions are told of an error."""
+    context = app.request_context(environ)
+    context.push()
+    unhandled = None
+    try:
+        vars(g).update(on_g)
+        return response_of(view, args, kwargs)
+    except BaseException as error:
+        unhandled = error
+        return error_500(error)
+    finally:
+        context.pop(unhandled)
+
+
+def close(future):
+    """Close the response. If there is none, or closing it fails, the executor logs the error."""
+    future.result().close()
 
 
 def response_of(view, args, kwargs):
-    """Do the work; return the body, status and headers that the blocking endpoint would send."""
+    """Return the response without the decorator. Raise the error that nothing handles."""
     try:
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
-            response = api.output(view)(*args, **kwargs)
-        else:
-            response = app.make_response(view(*args, **kwargs))
-        response.make_sequence()  # read a file or a generator now, while an error can be caught
-    except BaseException as error:  # even SystemExit ends the task
-        response = error_response(error)
-    return response.get_data(), response.status, list(response.headers)
+        view = app.ensure_sync(view)
+        if api.owns_endpoint(request.endpoint):
+            view = api.output(view)
+        return whole(view(*args, **kwargs))
+    except Exception as error:
+        return whole(app.handle_user_exception(error))
 
 
-def error_response(error):
-    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
-    try:
-        return app.make_response(app.handle_user_exception(error))
-    except BaseException as unhandled:
-        app.logger.exception("A task failed: %s %s", request.method, request.path)
-        failed = InternalServerError(original_exception=unhandled)
-        return app.make_response(app.handle_user_exception(failed))
+def error_500(unhandled):
+    """Return the 500 for an error that nothing handles, once the log and error trackers have it."""
+    app.logger.error("A task failed", exc_info=unhandled)
+    got_request_exception.send(app, exception=unhandled)
+    return whole(app.handle_user_exception(InternalServerError(original_exception=unhandled)))
+
+
+def whole(result):
+    """Return the response that Flask makes of the result, with its body in memory."""
+    response = app.make_response(result)
+    response.make_sequence()
+    return response
 
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
-        try:
-            future = tasks[task_id]
-        except KeyError:
-            abort(404)
+        future = tasks.get(task_id) or abort(404)
         if not future.done():
             return "running", 202, {"Location": request.script_root + request.path}
         if future.exception():
             return {"message": "Internal Server Error"}, 500
-        return Response(*future.result())
+        response = future.result()
+        return Response(response.get_data(), response.status, list(response.headers))
 
     def post(self, task_id):
-        # Without this, CatchAll would handle the POST and start a new task.
-        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
+        abort(405)  # without this, CatchAll would start a task
 
 
 class CatchAll(Resource):
     @async_api
     def get(self, path=""):
-        print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
-        print(f"finished /{path}")
+        time.sleep(app.config["WORK_SECONDS"])
         return f"The answer is: {path}"
 
     @async_api
     def post(self, path=""):
         time.sleep(app.config["WORK_SECONDS"])
-        print(f"received {len(request.get_data())} bytes for /{path}")
         return {"path": path, "received": request.get_json()}
 
 
 api.add_resource(CatchAll, "/", "/<path:path>")
 api.add_resource(GetTaskStatus, "/status/<task_id>")
-
-if __name__ == "__main__":
-    app.run(port=8000, debug=True)

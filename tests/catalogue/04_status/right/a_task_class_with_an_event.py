@@ -1,4 +1,4 @@
-"""A record is an object, whose event is set once its answer is there."""
+"""A record is an object with a method for each thing it does. Its event is set at its end."""
 
 import threading
 import time
@@ -6,9 +6,9 @@ import uuid
 from functools import wraps
 from io import BytesIO
 
-from flask import Flask, Response, abort, g, request, url_for
+from flask import Flask, Response, abort, g, got_request_exception, request, url_for
 from flask_restful import Api, Resource
-from werkzeug.exceptions import InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import InternalServerError
 
 app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
@@ -21,105 +21,98 @@ class Task(threading.Thread):
     def __init__(self, view, args, kwargs):
         super().__init__(daemon=True)
         self.id = str(uuid.uuid4())
-        self.view, self.view_args = view, (args, kwargs)
-        self.environ, self.from_hooks = copy_environ(), dict(vars(g))
+        self.work = lambda: app.ensure_sync(view)(*args, **kwargs)
+        body = request.get_data()
+        own = {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        self.environ = request.environ | own
+        self.on_g = dict(vars(g))
+        self.parts = b"", 500, []
         self.done = threading.Event()
-        self.status, self.headers, self.body = 500, [], b""
-
-    @property
-    def location(self):
-        return url_for("gettaskstatus", task_id=self.id, _external=True)
 
     def run(self):
         try:
             with app.request_context(self.environ):
-                vars(g).update(self.from_hooks)
-                self.body, self.status, self.headers = response_of(self.view, *self.view_args)
+                vars(g).update(self.on_g)
+                self.run_in_context()
+        except BaseException:
+            app.logger.exception("A task failed")
         finally:
             self.done.set()
 
+    def run_in_context(self):
+        try:
+            response = self.response()
+        except BaseException as error:
+            with self.failure(error) as response:
+                self.keep(response)
+            raise  # so that teardown functions get it
+        with response:  # closes it
+            self.keep(response)
+
     def response(self):
-        if not self.done.is_set():
-            return Response(status=202, headers={"Location": self.location})
-        return Response(self.body, self.status, self.headers)
+        """Return the response without the decorator. Raise the error that nothing handles."""
+        try:
+            if api.owns_endpoint(request.endpoint):
+                return whole(api.output(self.work)())
+            return whole(self.work())
+        except Exception as error:
+            return whole(app.handle_user_exception(error))
+
+    def failure(self, error):
+        got_request_exception.send(app, exception=error)
+        server_error = InternalServerError(original_exception=error)
+        return whole(app.handle_user_exception(server_error))
+
+    def keep(self, response):
+        self.parts = response.get_data(), response.status, list(response.headers)
+
+    def status(self):
+        if self.done.is_set():
+            return Response(*self.parts)
+        location = url_for("gettaskstatus", task_id=self.id, _external=True)
+        return Response(status=202, headers={"Location": location})
+
+
+def whole(result):
+    """Return the response that Flask makes of the result, with its body in memory."""
+    response = app.make_response(result)
+    response.make_sequence()
+    return response
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and do the view's work in a thread."""
-
     @wraps(view)
     def accept(*args, **kwargs):
         task = Task(view, args, kwargs)
-        response = task.response()
         tasks[task.id] = task
+        accepted = task.status()
         task.start()
-        return response
+        return accepted
 
     return accept
-
-
-def copy_environ():
-    """Return the request's WSGI environ with its body in memory.
-
-    The server closes its own wsgi.input as soon as the request is over.
-    """
-    body = request.get_data()
-    environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
-    return environ
-
-
-def response_of(view, args, kwargs):
-    """Do the work; return the body, status and headers that the blocking endpoint would send."""
-    try:
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
-            response = api.output(view)(*args, **kwargs)
-        else:
-            response = app.make_response(view(*args, **kwargs))
-        response.make_sequence()  # read a file or a generator now, while an error can be caught
-    except BaseException as error:  # even SystemExit ends the task
-        response = error_response(error)
-    return response.get_data(), response.status, list(response.headers)
-
-
-def error_response(error):
-    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
-    try:
-        return app.make_response(app.handle_user_exception(error))
-    except BaseException as unhandled:
-        app.logger.exception("A task failed: %s %s", request.method, request.path)
-        failed = InternalServerError(original_exception=unhandled)
-        return app.make_response(app.handle_user_exception(failed))
 
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
         if task_id not in tasks:
             abort(404)
-        return tasks[task_id].response()
+        return tasks[task_id].status()
 
     def post(self, task_id):
-        # Without this, CatchAll would handle the POST and start a new task.
-        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
+        abort(405)  # without this, CatchAll would start a task
 
 
 class CatchAll(Resource):
     @async_api
     def get(self, path=""):
-        print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
-        print(f"finished /{path}")
+        time.sleep(app.config["WORK_SECONDS"])
         return f"The answer is: {path}"
 
     @async_api
     def post(self, path=""):
         time.sleep(app.config["WORK_SECONDS"])
-        print(f"received {len(request.get_data())} bytes for /{path}")
         return {"path": path, "received": request.get_json()}
 
 
 api.add_resource(CatchAll, "/", "/<path:path>")
 api.add_resource(GetTaskStatus, "/status/<task_id>")
-
-if __name__ == "__main__":
-    app.run(port=8000, debug=True)

@@ -3,83 +3,84 @@
 import threading
 import time
 import uuid
+from contextlib import ExitStack
 from functools import wraps
 from io import BytesIO
 
-from flask import Flask, Response, g, request, url_for
-from flask_restful import Api, Resource
-from werkzeug.exceptions import InternalServerError, MethodNotAllowed
+from flask import Flask, Response, g, got_request_exception, request, url_for
+from flask_restful import Api, Resource, abort
+from werkzeug.exceptions import InternalServerError
 
 app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
 api = Api(app)
 
-tasks = {}  # task id: a dict with "response" in it, once there is one
+tasks = {}  # task id: a dict with what is to be said of the task
 lock = threading.Lock()
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and do the view's work in a thread."""
+    view = app.ensure_sync(view)  # runs an async def view to its end
 
     @wraps(view)
     def accept(*args, **kwargs):
-        environ = copy_environ()
-        from_hooks = dict(vars(g))  # what before_request functions put on g
+        body = request.get_data()
+        environ = request.environ | {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        on_g = dict(vars(g))
+        task_id = uuid.uuid4().hex
 
-        task_id = uuid.uuid4().hex  # random: no client can guess another's id
-        location = url_for("gettaskstatus", task_id=task_id)
-        with lock:
-            tasks[task_id] = {"running": True}
+        def change(**values):
+            with lock:
+                tasks[task_id].update(values)
+
+        def keep(response):
+            parts = response.get_data(), response.status, list(response.headers)
+            change(response=Response(*parts))
 
         def task():
-            response = Response("the task died", 500)
             try:
-                with app.request_context(environ):
-                    vars(g).update(from_hooks)
-                    response = response_of(view, args, kwargs)
-            finally:
-                with lock:
-                    tasks[task_id]["response"] = response
-                    tasks[task_id]["running"] = False
+                with ExitStack() as stack:
+                    stack.enter_context(app.request_context(environ))
+                    vars(g).update(on_g)
+                    try:
+                        response = stack.enter_context(response_of(view, args, kwargs))
+                    except BaseException as unhandled:
+                        keep(stack.enter_context(error_500(unhandled)))
+                        raise
+                    keep(response)
+            finally:  # the thread prints the error
+                change(running=False)
 
+        with lock:
+            tasks[task_id] = {"running": True, "response": Response("the task died", 500)}
         threading.Thread(target=task, daemon=True).start()
+        location = url_for("gettaskstatus", task_id=task_id)
         return {"status": location}, 202, {"Location": location}
 
     return accept
 
 
-def copy_environ():
-    """Return the request's WSGI environ with its body in memory.
-
-    The server closes its own wsgi.input as soon as the request is over.
-    """
-    body = request.get_data()
-    environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
-    return environ
-
-
 def response_of(view, args, kwargs):
-    """Do the work; return the body, status and headers that the blocking endpoint would send."""
+    """Return the response without the decorator. Raise the error that nothing handles."""
     try:
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
-            response = api.output(view)(*args, **kwargs)
-        else:
-            response = app.make_response(view(*args, **kwargs))
-        response.make_sequence()  # read a file or a generator now, while an error can be caught
-    except BaseException as error:  # even SystemExit ends the task
-        response = error_response(error)
-    return Response(response.get_data(), response.status, list(response.headers))
+        if api.owns_endpoint(request.endpoint):
+            view = api.output(view)
+        return whole(view(*args, **kwargs))
+    except Exception as error:
+        return whole(app.handle_user_exception(error))
 
 
-def error_response(error):
-    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
-    try:
-        return app.make_response(app.handle_user_exception(error))
-    except BaseException as unhandled:
-        app.logger.exception("A task failed: %s %s", request.method, request.path)
-        failed = InternalServerError(original_exception=unhandled)
-        return app.make_response(app.handle_user_exception(failed))
+def error_500(unhandled):
+    """Return the 500 for an error that nothing handles, once error trackers are told of it."""
+    got_request_exception.send(app, exception=unhandled)
+    return whole(app.handle_user_exception(InternalServerError(original_exception=unhandled)))
+
+
+def whole(result):
+    """Return the response that Flask makes of the result, with its body in memory."""
+    response = app.make_response(result)
+    response.make_sequence()
+    return response
 
 
 class GetTaskStatus(Resource):
@@ -87,33 +88,26 @@ class GetTaskStatus(Resource):
         with lock:
             record = tasks.get(task_id)
             if record is None:
-                return {"message": "no such task"}, 404
+                abort(404, message="no such task")
             if record["running"]:
                 return None, 202, {"Location": url_for("gettaskstatus", task_id=task_id)}
             return record["response"]
 
     def post(self, task_id):
-        # Without this, CatchAll would handle the POST and start a new task.
-        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
+        abort(405)  # without this, CatchAll would start a task
 
 
 class CatchAll(Resource):
     @async_api
     def get(self, path=""):
-        print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
-        print(f"finished /{path}")
+        time.sleep(app.config["WORK_SECONDS"])
         return f"The answer is: {path}"
 
     @async_api
     def post(self, path=""):
         time.sleep(app.config["WORK_SECONDS"])
-        print(f"received {len(request.get_data())} bytes for /{path}")
         return {"path": path, "received": request.get_json()}
 
 
 api.add_resource(CatchAll, "/", "/<path:path>")
 api.add_resource(GetTaskStatus, "/status/<task_id>")
-
-if __name__ == "__main__":
-    app.run(port=8000, debug=True)

@@ -1,4 +1,4 @@
-"""A right answer: the cleaner stands first, ends are in a heap, and it logs by the wall clock."""
+"""The cleaner comes first, end times are in a heap, and the log has the time of day."""
 
 import heapq
 import threading
@@ -8,18 +8,16 @@ from functools import wraps
 from io import BytesIO
 from time import monotonic, sleep
 
-from flask import Flask, Response, abort, g, request, url_for
+from flask import Flask, Response, abort, g, got_request_exception, request, url_for
 from flask_restful import Api, Resource
-from werkzeug.exceptions import InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import InternalServerError
 
 app = Flask(__name__)
-app.config["WORK_SECONDS"] = 10
-app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is kept
-app.config["SWEEP_SECONDS"] = 60  # how long the cleaner waits between two sweeps
+app.config.update(WORK_SECONDS=10, KEEP_SECONDS=5 * 60, SWEEP_SECONDS=60)
 api = Api(app)
 
 tasks = {}  # task id: the response to a poll, as (body, status, headers)
-ends = []
+ends = []  # a heap of (end time, task id)
 stop_cleaner = threading.Event()
 lock = threading.RLock()
 
@@ -52,30 +50,31 @@ def clean_old_tasks():
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and do the view's work in a thread."""
-
     @wraps(view)
     def accept(*args, **kwargs):
-        environ = copy_environ()
-        from_hooks = dict(vars(g))  # what before_request functions put on g
-
-        task_id = uuid.uuid4().hex  # random: no client can guess another's id
+        context = app.request_context(copy_environ())
+        on_g = dict(vars(g))
+        task_id = uuid.uuid4().hex
         location = url_for("gettaskstatus", task_id=task_id)
-        accepted = "accepted\n", 202, {"Location": location, "Content-Type": "text/plain"}
-        tasks[task_id] = accepted  # before the thread starts, because it may end first
+        accepted = tasks[task_id] = "accepted\n", 202, {"Location": location}
 
         def task():
-            answer = "", 500, {}  # in case the task fails without one
+            response, unhandled = Response(status=500), None
             try:
-                with app.request_context(environ):
-                    vars(g).update(from_hooks)
-                    answer = response_of(view, args, kwargs)
+                context.push()
+                vars(g).update(on_g)
+                response = response_of(view, args, kwargs)
+            except BaseException as error:
+                app.logger.exception("A task failed")
+                unhandled = error
+                response = error_500(error)
             finally:
-                tasks[task_id] = answer
+                tasks[task_id] = response.get_data(), response.status, list(response.headers)
                 with lock:
                     heapq.heappush(ends, (monotonic(), task_id))
+                context.pop(unhandled)  # this and closing come last, because they can fail
+                response.close()
 
-        # A daemon thread: Ctrl-C does not wait for it.
         threading.Thread(target=task, daemon=True).start()
         return Response(*accepted)
 
@@ -83,68 +82,53 @@ def async_api(view):
 
 
 def copy_environ():
-    """Return the request's WSGI environ with its body in memory.
-
-    The server closes its own wsgi.input as soon as the request is over.
-    """
     body = request.get_data()
-    environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
-    return environ
+    return request.environ | {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
 
 
 def response_of(view, args, kwargs):
-    """Do the work; return the body, status and headers that the blocking endpoint would send."""
+    """Return the response without the decorator. Raise the error that nothing handles."""
     try:
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
-            response = api.output(view)(*args, **kwargs)
-        else:
-            response = app.make_response(view(*args, **kwargs))
-        response.make_sequence()  # read a file or a generator now, while an error can be caught
-    except BaseException as error:  # even SystemExit ends the task
-        response = error_response(error)
-    return response.get_data(), response.status, list(response.headers)
+        view = app.ensure_sync(view)
+        if api.owns_endpoint(request.endpoint):
+            view = api.output(view)
+        return whole(view(*args, **kwargs))
+    except Exception as error:
+        return whole(app.handle_user_exception(error))
 
 
-def error_response(error):
-    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
-    try:
-        return app.make_response(app.handle_user_exception(error))
-    except BaseException as unhandled:
-        app.logger.exception("A task failed: %s %s", request.method, request.path)
-        failed = InternalServerError(original_exception=unhandled)
-        return app.make_response(app.handle_user_exception(failed))
+def error_500(unhandled):
+    """Return the 500 for an error that nothing handles, once error trackers are told of it."""
+    got_request_exception.send(app, exception=unhandled)
+    return whole(app.handle_user_exception(InternalServerError(original_exception=unhandled)))
+
+
+def whole(result):
+    """Return the response that Flask makes of the result, with its body in memory."""
+    response = app.make_response(result)
+    response.make_sequence()
+    return response
 
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
-        answer = tasks.get(task_id)
-        if answer is None:
-            abort(404)
-        return Response(*answer)
+        return Response(*(tasks.get(task_id) or abort(404)))
 
     def post(self, task_id):
-        # Without this, CatchAll would handle the POST and start a new task.
-        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
+        abort(405)  # without this, CatchAll would start a task
 
 
 class CatchAll(Resource):
     @async_api
     def get(self, path=""):
-        print(f"started /{path}")
-        sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
-        print(f"finished /{path}")
+        sleep(app.config["WORK_SECONDS"])
         return f"The answer is: {path}"
 
     @async_api
     def post(self, path=""):
         sleep(app.config["WORK_SECONDS"])
-        print(f"received {len(request.get_data())} bytes for /{path}")
         return {"path": path, "received": request.get_json()}
 
 
 api.add_resource(CatchAll, "/", "/<path:path>")
 api.add_resource(GetTaskStatus, "/status/<task_id>")
-
-if __name__ == "__main__":
-    app.run(port=8000, debug=True)

@@ -1,4 +1,4 @@
-"""A right answer: a record says itself when its task ended; a sweep looks at all of them."""
+"""A record itself says when its task ended, and a sweep looks at all of them."""
 
 import threading
 import time
@@ -6,93 +6,97 @@ import uuid
 from functools import wraps
 from io import BytesIO
 
-from flask import Flask, Response, abort, g, request, url_for
+from flask import Flask, Response, abort, g, got_request_exception, request, url_for
 from flask_restful import Api, Resource
-from werkzeug.exceptions import InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import InternalServerError
 
 app = Flask(__name__)
-app.config["WORK_SECONDS"] = 10
-app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is kept
-app.config["SWEEP_SECONDS"] = 60  # how long the cleaner waits between two sweeps
+app.config.update(WORK_SECONDS=10, KEEP_SECONDS=5 * 60, SWEEP_SECONDS=60)
 api = Api(app)
 
 tasks = {}  # task id: a record
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and do the view's work in a thread."""
-
     @wraps(view)
     def accept(*args, **kwargs):
-        environ = copy_environ()
-        from_hooks = dict(vars(g))  # what before_request functions put on g
-
-        task_id = uuid.uuid4().hex  # random: no client can guess another's id
-        location = url_for("gettaskstatus", task_id=task_id)
-        accepted = "accepted\n", 202, {"Location": location, "Content-Type": "text/plain"}
-        record = tasks[task_id] = {"answer": accepted, "ended": None}
+        body = request.get_data()
+        environ = request.environ | {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        on_g = dict(vars(g))
+        task_id = uuid.uuid4().hex
+        record = tasks[task_id] = {"response": ("", 500, {}), "ended": None}
 
         def task():
-            answer = "", 500, {}  # in case the task fails without one
             try:
                 with app.request_context(environ):
-                    vars(g).update(from_hooks)
-                    answer = response_of(view, args, kwargs)
+                    vars(g).update(on_g)
+                    do(record, view, args, kwargs)
+            except BaseException:
+                app.logger.exception("A task failed")
             finally:
-                record["answer"] = answer
                 record["ended"] = time.monotonic()
 
-        # A daemon thread: Ctrl-C does not wait for it.
         threading.Thread(target=task, daemon=True).start()
-        return Response(*accepted)
+        return accepted(task_id)
 
     return accept
 
 
-def copy_environ():
-    """Return the request's WSGI environ with its body in memory.
+def accepted(task_id):
+    location = url_for("gettaskstatus", task_id=task_id)
+    return Response("accepted\n", 202, {"Location": location})
 
-    The server closes its own wsgi.input as soon as the request is over.
-    """
-    body = request.get_data()
-    environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
-    return environ
+
+def do(record, view, args, kwargs):
+    """Do the work and put its response into the record. Raise the error that nothing handles."""
+    try:
+        put(response_of(view, args, kwargs), record)
+    except BaseException as error:
+        put(error_500(error), record)
+        raise
+
+
+def put(response, record):
+    record["response"] = response.get_data(), response.status, list(response.headers)
+    try:
+        response.close()
+    except BaseException as error:
+        app.logger.error("A response could not be closed: %s", error)
 
 
 def response_of(view, args, kwargs):
-    """Do the work; return the body, status and headers that the blocking endpoint would send."""
+    """Return the response without the decorator. Raise the error that nothing handles."""
     try:
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
-            response = api.output(view)(*args, **kwargs)
-        else:
-            response = app.make_response(view(*args, **kwargs))
-        response.make_sequence()  # read a file or a generator now, while an error can be caught
-    except BaseException as error:  # even SystemExit ends the task
-        response = error_response(error)
-    return response.get_data(), response.status, list(response.headers)
+        view = app.ensure_sync(view)
+        if api.owns_endpoint(request.endpoint):
+            view = api.output(view)
+        return whole(view(*args, **kwargs))
+    except Exception as error:
+        return whole(app.handle_user_exception(error))
 
 
-def error_response(error):
-    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
-    try:
-        return app.make_response(app.handle_user_exception(error))
-    except BaseException as unhandled:
-        app.logger.exception("A task failed: %s %s", request.method, request.path)
-        failed = InternalServerError(original_exception=unhandled)
-        return app.make_response(app.handle_user_exception(failed))
+def error_500(unhandled):
+    """Return the 500 for an error that nothing handles, once error trackers are told of it."""
+    got_request_exception.send(app, exception=unhandled)
+    return whole(app.handle_user_exception(InternalServerError(original_exception=unhandled)))
+
+
+def whole(result):
+    """Return the response that Flask makes of the result, with its body in memory."""
+    response = app.make_response(result)
+    response.make_sequence()
+    return response
 
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
-        record = tasks.get(task_id)
-        if record is None:
-            abort(404)
-        return Response(*record["answer"])
+        record = tasks.get(task_id) or abort(404)
+        if record["ended"] is None:
+            return accepted(task_id)
+        return Response(*record["response"])
 
     def post(self, task_id):
-        # Without this, CatchAll would handle the POST and start a new task.
-        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
+        abort(405)  # without this, CatchAll would start a task
 
 
 def clean_old_tasks():
@@ -134,20 +138,14 @@ def ensure_cleaner():
 class CatchAll(Resource):
     @async_api
     def get(self, path=""):
-        print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
-        print(f"finished /{path}")
+        time.sleep(app.config["WORK_SECONDS"])
         return f"The answer is: {path}"
 
     @async_api
     def post(self, path=""):
         time.sleep(app.config["WORK_SECONDS"])
-        print(f"received {len(request.get_data())} bytes for /{path}")
         return {"path": path, "received": request.get_json()}
 
 
 api.add_resource(CatchAll, "/", "/<path:path>")
 api.add_resource(GetTaskStatus, "/status/<task_id>")
-
-if __name__ == "__main__":
-    app.run(port=8000, debug=True)

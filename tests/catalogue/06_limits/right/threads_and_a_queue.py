@@ -9,51 +9,52 @@ from collections import deque
 from functools import wraps
 from io import BytesIO
 
-from flask import Flask, Response, abort, g, request, url_for
+from flask import Flask, Response, abort, g, got_request_exception, request, url_for
 from flask_restful import Api, Resource
-from werkzeug.exceptions import InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import InternalServerError
 
 app = Flask(__name__)
-app.config["WORK_SECONDS"] = 10
-app.config["WORKERS"] = 8  # how many tasks run at the same time
-app.config["WAITING"] = 8  # how many more may wait
-app.config["GRACE_SECONDS"] = 30  # how long accepted tasks may take after a stop signal
-app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is kept
-app.config["SWEEP_SECONDS"] = 60  # how long the cleaner waits between two sweeps
+app.config.update(WORK_SECONDS=10, WORKERS=8, WAITING=8, GRACE_SECONDS=30)
+app.config.update(KEEP_SECONDS=5 * 60, SWEEP_SECONDS=60)
 api = Api(app)
 
 tasks = {}  # task id: the response to a poll, as (body, status, headers)
 ended = deque()  # (end time, task id) of each finished task, oldest first
+sweeping, starting = threading.Lock(), threading.Lock()
+cleaner, stop_cleaner = None, threading.Event()
 waiting = deque()  # tasks that nobody works on yet
 workers, changing, stopping = 0, threading.Lock(), threading.Event()
 slots = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"])
-soon = {"Retry-After": "1", "Content-Type": "text/plain"}  # poll again in a second
+soon = {"Retry-After": "1", "Content-Type": "text/plain"}
 busy = "busy\n", 503, soon
 
 
 def async_api(view):
-    """Accept the request and do the view's work in the pool; 503 if every slot is taken."""
-
     @wraps(view)
     def accept(*args, **kwargs):
         global workers
-        environ = copy_environ()
-        from_hooks = dict(vars(g))  # what before_request functions put on g
-
-        task_id = uuid.uuid4().hex  # random: no client can guess another's id
+        body = request.get_data()
+        environ = request.environ | {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        on_g = dict(vars(g))
+        task_id = uuid.uuid4().hex
         location = url_for("gettaskstatus", task_id=task_id)
         accepted = "accepted\n", 202, {"Location": location, **soon}
 
         def task():
-            response = "", 500, {}  # in case the task fails without one
+            response = Response(status=500)
             try:
                 with app.request_context(environ):
-                    vars(g).update(from_hooks)
-                    response = response_of(view, args, kwargs)
+                    vars(g).update(on_g)
+                    try:
+                        response = response_of(view, args, kwargs)
+                    except BaseException as error:
+                        response = error_500(error)
+                        raise
             finally:
-                tasks[task_id] = response
+                tasks[task_id] = response.get_data(), response.status, list(response.headers)
                 ended.append((time.monotonic(), task_id))
                 slots.release()
+                response.close()
 
         if not slots.acquire(blocking=False):
             return Response(*busy)
@@ -82,68 +83,47 @@ def keep_working():
         try:
             task()
         except BaseException:
-            app.logger.exception("A task failed after its response")
-
-
-def copy_environ():
-    """Return the request's WSGI environ with its body in memory.
-
-    The server closes its own wsgi.input as soon as the request is over.
-    """
-    body = request.get_data()
-    environ = {**request.environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
-    return environ
+            app.logger.exception("A task failed")
 
 
 def response_of(view, args, kwargs):
-    """Do the work; return the body, status and headers that the blocking endpoint would send."""
+    """Return the response without the decorator. Raise the error that nothing handles."""
     try:
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
-            response = api.output(view)(*args, **kwargs)
-        else:
-            response = app.make_response(view(*args, **kwargs))
-        response.make_sequence()  # read a file or a generator now, while an error can be caught
-    except BaseException as error:  # even SystemExit ends the task
-        response = error_response(error)
-    return response.get_data(), response.status, list(response.headers)
+        view = app.ensure_sync(view)
+        if api.owns_endpoint(request.endpoint):
+            view = api.output(view)
+        return whole(view(*args, **kwargs))
+    except Exception as error:
+        return whole(app.handle_user_exception(error))
 
 
-def error_response(error):
-    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
-    try:
-        return app.make_response(app.handle_user_exception(error))
-    except BaseException as unhandled:
-        app.logger.exception("A task failed: %s %s", request.method, request.path)
-        failed = InternalServerError(original_exception=unhandled)
-        return app.make_response(app.handle_user_exception(failed))
+def error_500(unhandled):
+    """Return the 500 for an error that nothing handles, once error trackers are told of it."""
+    got_request_exception.send(app, exception=unhandled)
+    return whole(app.handle_user_exception(InternalServerError(original_exception=unhandled)))
+
+
+def whole(result):
+    """Return the response that Flask makes of the result, with its body in memory."""
+    response = app.make_response(result)
+    response.make_sequence()
+    return response
 
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
-        response = tasks.get(task_id)
-        if response is None:
-            abort(404)
-        return Response(*response)
+        return Response(*(tasks.get(task_id) or abort(404)))
 
     def post(self, task_id):
-        # Without this, CatchAll would handle the POST and start a new task.
-        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
-
-
-sweeping = threading.Lock()
+        abort(405)  # without this, CatchAll would start a task
 
 
 def clean_old_tasks():
-    """Forget every task that ended more than KEEP_SECONDS ago. One call is one sweep."""
-    with sweeping:  # two sweeps at the same time could take each other's tasks
+    with sweeping:
         horizon = time.monotonic() - app.config["KEEP_SECONDS"]
         while ended and ended[0][0] < horizon:
             _, task_id = ended.popleft()
             del tasks[task_id]
-
-
-stop_cleaner = threading.Event()  # set it to end the cleaner immediately
 
 
 def keep_cleaning():
@@ -151,18 +131,13 @@ def keep_cleaning():
         try:
             clean_old_tasks()
         except Exception:
-            app.logger.exception("A sweep failed; the next one may succeed")
-
-
-cleaner = None
-starting = threading.Lock()
+            app.logger.exception("A sweep failed")
 
 
 @app.before_request
 def start_cleaner():
-    """Start the cleaner with the first request, in each process that serves."""
     global cleaner
-    with starting:  # two first requests can arrive at the same time
+    with starting:
         if cleaner is None and not app.testing:
             cleaner = threading.Thread(target=keep_cleaning, daemon=True)
             cleaner.start()
@@ -183,7 +158,6 @@ if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
 
 @app.after_request
 def not_to_be_stored(response):
-    """A status URL's response may change any moment, so no cache may keep it."""
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -191,20 +165,14 @@ def not_to_be_stored(response):
 class CatchAll(Resource):
     @async_api
     def get(self, path=""):
-        print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
-        print(f"finished /{path}")
+        time.sleep(app.config["WORK_SECONDS"])
         return f"The answer is: {path}"
 
     @async_api
     def post(self, path=""):
         time.sleep(app.config["WORK_SECONDS"])
-        print(f"received {len(request.get_data())} bytes for /{path}")
         return {"path": path, "received": request.get_json()}
 
 
 api.add_resource(CatchAll, "/", "/<path:path>")
 api.add_resource(GetTaskStatus, "/status/<task_id>")
-
-if __name__ == "__main__":
-    app.run(port=8000, debug=True)

@@ -1,8 +1,4 @@
-"""A slow endpoint that answers 202 Accepted immediately, with a URL to fetch the result from.
-
-Celery's workers do the work: other processes, on this computer or on others. Any web process can
-say how a task went. Each response is kept for five minutes.
-"""
+"""Each view has a Celery task of its own, and the response outlives the request context."""
 
 import os
 import sys
@@ -14,41 +10,37 @@ from io import BytesIO
 
 from billiard.common import terminate_handler_fired
 from celery import Celery
-from flask import Flask, Response, abort, g, request, url_for
+from flask import Flask, Response, abort, g, got_request_exception, request, url_for
 from flask_restful import Api, Resource
 from kombu.exceptions import OperationalError
 from kombu.utils import json
 from redis.exceptions import RedisError
-from werkzeug.exceptions import InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import InternalServerError
 
 app = Flask(__name__)
-app.config["WORK_SECONDS"] = 10
-app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is kept
-app.config["WAIT_SECONDS"] = 24 * 60 * 60  # how long an unfinished task is remembered
-app.config["TAKEOVER_SECONDS"] = 60 * 60  # after that, a worker with a task counts as dead
-app.config["MAX_CONTENT_LENGTH"] = 16 * 2**20  # Flask returns 413 for a longer body
+app.config.update(WORK_SECONDS=10, KEEP_SECONDS=5 * 60, WAIT_SECONDS=24 * 60 * 60)
+app.config.update(TAKEOVER_SECONDS=60 * 60, MAX_CONTENT_LENGTH=16 * 2**20)
 api = Api(app)
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
 celery = Celery("async_api", broker=REDIS_URL, backend=REDIS_URL)
 celery.conf.update(
-    accept_content=["json"],  # never pickle: loading a pickle can run any code
-    task_acks_late=True,  # the broker keeps a task until it is done
-    task_reject_on_worker_lost=True,  # another worker then does it
-    worker_prefetch_multiplier=1,  # a busy worker leaves the rest to the others
+    accept_content=["json"],
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
     result_expires=app.config["KEEP_SECONDS"],
-    result_backend_always_retry=True,  # a worker keeps its result until the store accepts it
+    result_backend_always_retry=True,
     result_backend_transport_options={"retry_policy": {"timeout": 1}},
     task_publish_retry=False,
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": app.config["TAKEOVER_SECONDS"],
-        "unacked_restore_throttle": 1,  # look for unfinished tasks every 10 seconds
+        "unacked_restore_throttle": 1,
         "max_retries": 0,
     },
 )
-# The web processes' view of the tasks. A task is noted here before it is sent, and for longer than
-# its response is kept. If the store is unreachable, no request waits long for it.
+# The same store, in which notes of tasks stay for longer
 tasks = Celery("tasks", backend=REDIS_URL)
 tasks.conf.update(
     result_expires=app.config["WAIT_SECONDS"],
@@ -57,27 +49,39 @@ tasks.conf.update(
     result_backend_transport_options={"retry_policy": {"timeout": 1}},
 )
 unreachable = OperationalError, RedisError
-soon = {"Retry-After": "1", "Content-Type": "text/plain"}  # poll again in a second
+soon = {"Retry-After": "1", "Content-Type": "text/plain"}
 busy = "busy\n", 503, soon
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and have a worker do the view's work."""
-
     @celery.task(name=view.__qualname__, resultrepr_maxsize=5)
-    def work(environ, body, from_hooks, kwargs):
-        with app.request_context(whole_environ(environ, b64decode(body))):
-            vars(g).update(from_hooks)
-            endpoint = app.view_functions[request.endpoint]
-            args = [endpoint.view_class()] if hasattr(endpoint, "view_class") else []
-            body, status, headers = response_of(view, args, kwargs)
-        return status, headers, b64encode(body).decode()
+    def work(environ, body, on_g, kwargs):
+        response = None
+        try:
+            with app.request_context(whole_environ(environ, b64decode(body))):
+                vars(g).update(on_g)
+                try:
+                    response = response_of(view, request.view_args | kwargs)
+                except BaseException as unhandled:
+                    if not terminate_handler_fired():  # otherwise another worker does the task
+                        response = error_500(unhandled)
+                    raise
+        except BaseException:
+            if response is None:
+                raise
+            app.logger.exception("A task failed")
+        record = response.status, list(response.headers), b64encode(response.get_data()).decode()
+        try:
+            response.close()
+        except BaseException:
+            app.logger.exception("A response could not be closed")
+        return record
 
     @wraps(view)
     def accept(*args, **kwargs):
         body = b64encode(request.get_data()).decode()
         message = only_json(request.environ), body, only_json(vars(g)), only_json(kwargs)
-        task_id = uuid.uuid4().hex  # random: no client can guess another's id
+        task_id = uuid.uuid4().hex
         try:
             tasks.backend.store_result(task_id, None, "ACCEPTED")  # first: it may end immediately
             work.apply_async(message, task_id=task_id, argsrepr="-")
@@ -89,7 +93,7 @@ def async_api(view):
 
 
 def only_json(values):
-    """Return the values that survive JSON unchanged. The others stay in this process."""
+    """Return the values that survive JSON unchanged."""
     kept = {}
     for name, value in values.items():
         try:
@@ -106,37 +110,38 @@ def accepted(task_id):
 
 
 def whole_environ(environ, body):
-    """Return a complete WSGI environ: with the body, and with what JSON could not hold."""
     if len(body) > app.config["MAX_CONTENT_LENGTH"]:
         raise ValueError("No web process accepts a body of this length.")
-    environ = {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-    environ.pop("HTTP_TRANSFER_ENCODING", None)  # no longer chunked: its length is known
-    return {**environ, "wsgi.errors": sys.stderr}
+    own = {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), "wsgi.errors": sys.stderr}
+    return environ | own
 
 
-def response_of(view, args, kwargs):
-    """Do the work; return the body, status and headers that the blocking endpoint would send."""
+def response_of(view, kwargs):
+    """Return the response without the decorator. Raise the error that nothing handles."""
+    endpoint = app.view_functions[request.endpoint]
+    resource = [endpoint.view_class()] if hasattr(endpoint, "view_class") else []
     try:
-        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
-            response = api.output(view)(*args, **kwargs)
-        else:
-            response = app.make_response(view(*args, **kwargs))
-        response.make_sequence()  # read a file or a generator now, while an error can be caught
-    except BaseException as error:  # even SystemExit ends the task
-        if terminate_handler_fired():  # this worker was told to end: another does the task
+        view = app.ensure_sync(view)
+        if api.owns_endpoint(request.endpoint):
+            view = api.output(view)
+        return whole(view(*resource, **kwargs))
+    except BaseException as error:
+        if terminate_handler_fired():
             raise
-        response = error_response(error)
-    return response.get_data(), response.status, list(response.headers)
+        return whole(app.handle_user_exception(error))
 
 
-def error_response(error):
-    """Return the response that Flask builds from the error: a plain 500 if nothing handles it."""
-    try:
-        return app.make_response(app.handle_user_exception(error))
-    except BaseException as unhandled:
-        app.logger.exception("A task failed: %s %s", request.method, request.path)
-        failed = InternalServerError(original_exception=unhandled)
-        return app.make_response(app.handle_user_exception(failed))
+def error_500(unhandled):
+    """Return the 500 for an error that nothing handles, once error trackers are told of it."""
+    got_request_exception.send(app, exception=unhandled)
+    return whole(app.handle_user_exception(InternalServerError(original_exception=unhandled)))
+
+
+def whole(result):
+    """Return the response that Flask makes of the result, with its body in memory."""
+    response = app.make_response(result)
+    response.make_sequence()
+    return response
 
 
 class GetTaskStatus(Resource):
@@ -145,23 +150,21 @@ class GetTaskStatus(Resource):
             task = tasks.backend.get_task_meta(task_id)
         except unreachable:
             return Response(*busy)
-        if task["status"] == "PENDING":  # Celery's word for a task that it does not know
+        if task["status"] == "PENDING":  # to Celery, an unknown task
             abort(404)
         if task["status"] == "SUCCESS":
             status, headers, body = task["result"]
             return Response(b64decode(body), status, headers)
-        if task["status"] == "FAILURE":  # the task itself failed: a failed view is a SUCCESS here
+        if task["status"] == "FAILURE":  # the task itself failed, not only its view
             abort(500)
         return accepted(task_id)
 
     def post(self, task_id):
-        # Without this, CatchAll would handle the POST and start a new task.
-        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
+        abort(405)  # without this, CatchAll would start a task
 
 
 @app.after_request
 def not_to_be_stored(response):
-    """A status URL's response may change any moment, so no cache may keep it."""
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -169,21 +172,15 @@ def not_to_be_stored(response):
 class CatchAll(Resource):
     @async_api
     def get(self, path=""):
-        print(f"started /{path}")
-        time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work
-        print(f"finished /{path}")
+        time.sleep(app.config["WORK_SECONDS"])
         return f"The answer is: {path}"
 
     @async_api
     def post(self, path=""):
         time.sleep(app.config["WORK_SECONDS"])
-        print(f"received {len(request.get_data())} bytes for /{path}")
         return {"path": path, "received": request.get_json()}
 
 
 api.add_resource(CatchAll, "/", "/<path:path>")
 api.add_resource(GetTaskStatus, "/status/<task_id>")
 celery.finalize()
-
-if __name__ == "__main__":
-    app.run(port=8000, debug=True)
