@@ -47,6 +47,12 @@ def checks_of(step):
     }
 
 
+def id_of(step, mistake):
+    """The id that the checks have to give a wrong solution, or None."""
+    named = wrong(step)[mistake].named
+    return mistake if named == "" else named
+
+
 def fails(step, mistake):
     """The names of the checks that a wrong solution has to fail."""
     return {f"test_{check}" for check in wrong(step)[mistake].fails.split()}

@@ -11,10 +11,13 @@ class Mistake:
     change: pairs of texts; the first is once in our solution, and becomes the second. Comments do
     not count in either, and the wrong solution has none.
     fails: the checks that must fail, by name without test_; all others must pass.
+    named: the id that the checks have to give it, if that is not its key in MISTAKES; None: they
+    must not claim to recognize it.
     """
 
     change: tuple[tuple[str, str], ...]
     fails: str
+    named: str | None = ""
 
     def applied_to(self, solution):
         """Return the wrong solution's code. Raises ValueError when our solution has moved on."""

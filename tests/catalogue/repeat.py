@@ -27,7 +27,7 @@ def misjudged(step, solution):
         return judge.verdict(step, judge.source(solution)).explanation
     code, checks = judge.wrong_solution(step, solution), judge.held_to(step, solution)
     explanation = judge.verdict(step, code, checks).explanation or {}
-    return None if explanation.get("Mistake") == solution else explanation
+    return None if explanation.get("Mistake") == judge.id_of(step, solution) else explanation
 
 
 def main(times=50, *numbers):

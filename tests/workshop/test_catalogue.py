@@ -24,7 +24,7 @@ def test_a_wrong_solution_fails_its_checks_and_gets_its_name(step, mistake, pyte
     """With --thorough, it is held to the earlier steps' checks as well."""
     verdict = judge.verdict_on(step, mistake, pytestconfig.getoption("thorough"))
     assert not verdict.green, f"{mistake} in wrong.py passes. Which check should see it?"
-    assert verdict.explanation.get("Mistake") == mistake, verdict.explanation
+    assert verdict.explanation.get("Mistake") == judge.id_of(step, mistake), verdict.explanation
     assert set(verdict.broken) == judge.promises_broken(step, mistake), (
         f"List in {mistake}'s fails, in wrong.py, the checks that break these promises."
     )

@@ -136,7 +136,12 @@ MISTAKES = {
     ),
     "no-grace": Mistake(((LIMIT, "        pass\n"),), "a_task_that_never_ends_is_given_up"),
     "handler-replaced": Mistake(
-        (("if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:", "if True:"),),
+        (
+            (
+                "if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:",
+                "if True:",
+            ),
+        ),
         "a_server_keeps_its_own_handlers",
     ),
 }
