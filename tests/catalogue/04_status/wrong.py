@@ -25,9 +25,11 @@ ONLY_WHEN_ALL_GOES_WELL = (
     """\
             with app.request_context(environ):
                 vars(g).update(from_hooks)
-                response, _ = response_of(view, args, kwargs)
+                response, unhandled = response_of(view, args, kwargs)
                 record = response.get_data(), response.status, list(response.headers)
                 response.close()
+                if unhandled:
+                    app.logger.error("A task failed: %s", location, exc_info=unhandled)
             tasks[task_id] = record
 """,
 )
@@ -336,7 +338,16 @@ MISTAKES = {
         "the_response_can_be_read_again",
     ),
     "async-view-not-run": Mistake(((ENSURE_SYNC, ""),), "an_async_view_is_run_to_its_end"),
-    "teardown-not-told": Mistake(((RAISE, ""),), "teardown_functions_are_told_of_a_failure"),
+    "teardown-not-told": Mistake(
+        (
+            (
+                RAISE,
+                "                    if unhandled:\n"
+                '                        app.logger.error("A task failed", exc_info=unhandled)\n',
+            ),
+        ),
+        "teardown_functions_are_told_of_a_failure",
+    ),
     "signal-not-sent": Mistake(((SIGNAL, ""),), "error_trackers_are_told_of_a_failure"),
     "response-not-closed": Mistake(((CLOSE, ""),), "the_response_is_closed"),
     "closed-before-it-is-kept": Mistake(
