@@ -183,8 +183,9 @@ def conditions(costs):
     versions = ", ".join(f"{name} {run_on['versions'][key]}" for name, key in names.items())
     machine = f"{run_on['cores']} cores ({run_on['processor']}, {run_on['system']})"
     return (
-        f"Measured on {run_on['date']} with {versions}, on {machine}. There, starting a thread took"
-        f" {costs['thread_us']:.0f} µs, and handing work to a pool {costs['pool_us']:.0f} µs."
+        f"Measured on {run_on['date']} with {versions}, on {machine}. On that computer, starting"
+        f" a thread took {costs['thread_us']:.0f} µs, and handing work to a pool took"
+        f" {costs['pool_us']:.0f} µs."
     )
 
 

@@ -28,7 +28,7 @@ def test_catch_all_is_asynchronous(site):
 
 
 def test_the_work_is_done_once(site):
-    """One request does the work exactly once."""
+    """For each request, the work runs exactly once."""
     work = site.work()
     site.accepted(work)
     work.release()
