@@ -75,7 +75,7 @@ def test_an_unknown_task_is_404(site, task_id):
 
 
 def test_a_task_may_end_before_its_request(site):
-    """If a task ends before its 202 is sent, its response is still kept."""
+    """If a task ends before the server has sent its 202, the client can still get the response."""
     other, work = site.work(lambda: "quick"), site.work(lambda: "quick")
     usual = scenes.finished(site, other)
     work.release()
@@ -223,7 +223,7 @@ def test_teardown_functions_are_told_of_a_failure(site, function):
 
 
 def test_error_trackers_are_told_of_a_failure(site):
-    """If nothing handles a task's exception, got_request_exception is sent, as in a request."""
+    """If nothing handles an exception, the task sends got_request_exception, as Flask would."""
     scenes.finished(site, site.work(scenes.fail))
     site.quiet()
     if [type(error) for error in site.task_errors] != [ArithmeticError]:
@@ -231,7 +231,7 @@ def test_error_trackers_are_told_of_a_failure(site):
 
 
 def test_the_response_is_closed(site):
-    """A task's response is closed once it is in the record; if that fails, the record stays."""
+    """A task closes its response once the record is complete; if that fails, the record stays."""
     closed = []
 
     def view():

@@ -201,7 +201,7 @@ def test_the_cleaner_starts_once(site):
 
 
 def test_the_cleaner_sweeps_by_itself(site):
-    """The cleaner sweeps every app.config["SWEEP_SECONDS"] seconds, without being asked."""
+    """The cleaner sweeps on its own, every app.config["SWEEP_SECONDS"] seconds."""
     work = site.work()
     expect_sweeps_to_forget(site, work)
     seconds = site.app.config.get("SWEEP_SECONDS")

@@ -96,7 +96,7 @@ from tests.step_04_status.test_status import test_an_unknown_task_is_404  # noqa
 
 
 def test_what_celery_gives_up_is_500(site):
-    """A worker calls no view for a message that no request can send; polls for it get 404 or 500.
+    """If no request could have sent a message, a worker calls no view for it; polls get 404 or 500.
 
     The check puts such messages into the broker.
     """
