@@ -32,6 +32,10 @@ def run(step, port, solutions):
     """Serve step N's app, and reload it at every save, until Ctrl-C.
 
     It shows each request and each task as they happen, with time running down the screen.
+
+    Ctrl-C lets tasks finish where Python or Celery waits for them, for up to 15 seconds; press it
+    again to end them. Then the exit status is 0. SIGTERM, SIGHUP and a closed terminal end
+    everything immediately. Then the exit status is 128 plus the signal's number: 143 for SIGTERM.
     """
     stops = []
     for each in STOP_SIGNALS:
@@ -51,11 +55,9 @@ def run(step, port, solutions):
     console.print("Time runs down: ┬ a request or a task begins, │ is in progress, ┴ ends.")
     flask = [sys.executable, "-m", "workshop.timeline", "--app", str(app)]
     flask += ["run", "--port", str(port), "--debug", "--no-debugger"]  # debug: to reload
-    if not step.extra_groups:
-        return until_stopped(stops, lifeline.Process(flask, cwd=TOP))
-    environment = celery_environment()
-    worker = Worker(app.parent, environment)
-    return until_stopped(stops, lifeline.Process(flask, env=environment, cwd=TOP), worker)
+    environment = celery_environment() if step.extra_groups else None
+    web = lifeline.Process(flask, env=environment, cwd=TOP)
+    return until_stopped(stops, web, Worker(app.parent, environment) if environment else None)
 
 
 def until_stopped(stops, web, worker=None):
@@ -117,7 +119,7 @@ def celery_environment():
     folder = Path(os.environ.get("WORKSHOP_FILES", CACHE / "celery"))
     where = "at REDIS_URL" if redis else f"files in {folder}"
     console.print("A worker is started as well.")
-    console.print(f"The broker and the result store are {where}.\n", markup=False, soft_wrap=True)
+    console.print(f"The broker and the result store are {where}.", markup=False, soft_wrap=True)
     return {**os.environ, **({} if redis else file_broker.environment(folder))}
 
 
