@@ -15,7 +15,7 @@ NAME = "WORKSHOP_LIFELINE"  # the environment variable with the number of the so
 
 
 class Process(subprocess.Popen):
-    """A process with a lifeline. It must call hold()."""
+    """A process with a lifeline. It ends with this one if it calls hold()."""
 
     def __init__(self, command, env=None, **options):
         self._lifeline, theirs = socket.socketpair()
@@ -68,7 +68,10 @@ def hold(finish=lambda: None, end=lambda: None):
 
 
 def hold_for_flask():
-    """Hold the lifeline in a process of `flask run`: one that serves, or the one that starts it."""
+    """Hold the lifeline in a process of `flask run`: one that serves, or the one that starts those.
+
+    The latter, Werkzeug's reloader, passes on what it is asked to do.
+    """
     if NAME not in os.environ:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command gets Ctrl-C, and ends this process

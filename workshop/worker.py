@@ -107,9 +107,8 @@ def exit_when_idle(**_):
 
 def end():
     """End this worker when the command has been killed."""
-    from workshop import file_broker
-
-    file_broker.put_back(os.environ, os.getpid())
+    if broker := sys.modules.get("workshop.file_broker"):
+        broker.put_back(os.environ, os.getpid())
     if not WINDOWS:  # with the processes of its pool
         os.killpg(0, signal.SIGKILL)
 
