@@ -19,6 +19,7 @@ from workshop import lifeline
 from workshop.serve import call, curl_commands, free_port, request, ways
 from workshop.steps import STEPS, TOP
 from workshop.timeline import Timeline
+from workshop.worker import Worker
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process.")
 
@@ -110,6 +111,9 @@ def test_everything_that_it_started_ends_with_it(number, ending, serve, tmp_path
     assert served.send("GET", "/status/nobody")[0] == 404
     if number == 7:
         served.until(r" ready\.")
+        if ending != "SIGINT":  # which lets the worker finish
+            urlopen(served.url("/hello")).close()
+            served.until("started /hello")
     family = psutil.Process(served.process.pid).children(recursive=True)
     assert len(family) == {5: 2, 7: 5}[number] + ("terminal" in ending)
     try:
@@ -223,6 +227,27 @@ def test_a_worker_that_cannot_start_is_reported_once_and_started_at_the_next_sav
         laptop.app(7).write_text(good, encoding="utf-8")
         served.until(r" ready\.", end)
         assert len(re.findall(told, served.printed)) == 1
+
+
+def test_a_worker_that_cannot_start_is_left_alone_until_then(tmp_path, monkeypatch, capsys):
+    started = []
+
+    class Failing(lifeline.Process):
+        def __init__(self, command, **options):
+            super().__init__([sys.executable, "-c", "raise SystemExit(2)"], **options)
+            started.append(self)
+
+    monkeypatch.setattr(lifeline, "Process", Failing)
+    worker = Worker(tmp_path, environment(tmp_path))
+    for _ in range(5):
+        started[-1].wait(LIMIT)
+        worker.look()
+    assert len(started) == 1
+    assert capsys.readouterr().out.count("The worker exited with status 2") == 1
+    (tmp_path / "app.py").write_text("", encoding="utf-8")
+    worker.look()
+    assert len(started) == 2
+    worker.end()
 
 
 @posix
