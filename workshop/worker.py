@@ -109,7 +109,7 @@ def end():
     """End this worker when the command has been killed."""
     if broker := sys.modules.get("workshop.file_broker"):
         broker.put_back(os.environ, os.getpid())
-    if not WINDOWS:  # with the processes of its pool
+    if not WINDOWS:  # with the processes of its pool, which only Linux would end
         os.killpg(0, signal.SIGKILL)
 
 
