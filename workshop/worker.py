@@ -18,6 +18,7 @@ from workshop.steps import TOP
 
 PATIENCE = 15  # seconds for its current tasks; the work of the steps takes ten
 OPTIONS = "--loglevel=INFO --concurrency=2 --without-gossip --without-mingle"
+SETTINGS = "worker.lost_wait=2"  # seconds until a killed process of the pool is given up; else ten
 if WINDOWS:
     OPTIONS += " --pool=threads"  # Celery's default pool needs fork(), which Windows does not have
     OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -122,5 +123,6 @@ if __name__ == "__main__":
         import workshop.file_broker  # noqa: F401
     worker_ready.connect(lambda **_: parent.send(b"."), weak=False)
     worker_shutting_down.connect(exit_when_idle)
-    sys.argv[1:] = ["--workdir", sys.argv[1], "--app=app:celery", "-q", "worker", *OPTIONS.split()]
+    options = [*OPTIONS.split(), SETTINGS]
+    sys.argv[1:] = ["--workdir", sys.argv[1], "--app=app:celery", "-q", "worker", *options]
     main()

@@ -200,16 +200,28 @@ def test_a_killed_worker_is_replaced_and_its_tasks_are_done(serve):
         urlopen(served.url(f"/{name}")).close()
     served.until("started /a")
     served.until("started /b")
-    worker = next(
-        child
-        for child in psutil.Process(served.process.pid).children()
-        if "workshop.worker" in child.cmdline()
-    )
+    children = psutil.Process(served.process.pid).children()
+    worker = next(child for child in children if "workshop.worker" in child.cmdline())
     before = len(served.printed)
     worker.kill()
     served.until(r"The worker was killed by SIGKILL\. Starting another one\.\n", before)
     for name in "cab":
         served.until(f"started /{name}", before)
+
+
+@posix
+def test_a_killed_process_of_the_pool_is_replaced_before_the_other_one_is_done(serve):
+    served = serve(7)
+    served.until(r" ready\.")
+    for name in "abc":
+        urlopen(served.url(f"/{name}")).close()
+    served.until("started /a")
+    served.until("started /b")
+    children = psutil.Process(served.process.pid).children()
+    worker = next(child for child in children if "workshop.worker" in child.cmdline())
+    worker.children()[0].kill()
+    served.until("started /c")
+    assert "finished" not in served.printed
 
 
 @posix
