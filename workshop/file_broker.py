@@ -44,11 +44,47 @@ def write(path, content, modified=None):
     os.replace(unfinished, path)
 
 
-class Channel(virtual.Channel):
-    """Messages are files. A process takes a message by renaming its file.
+def put_back(environ, process):
+    """Put the messages back that a process took and, when it was killed, had not done."""
+    folder = Path(environ.get("WORKSHOP_FILES", ""))
+    for path in folder.glob(f"taken/{process}/*/*"):
+        with contextlib.suppress(OSError):  # somebody else does the same
+            path.rename(folder / path.parent.name / path.name)
 
-    If that process is killed, its message is lost.
-    """
+
+class QoS(virtual.QoS):
+    """Keeps a message in taken/<process>/<queue> until it is done."""
+
+    def append(self, message, delivery_tag):
+        super().append(message, delivery_tag)
+        queue = message.delivery_info["routing_key"]
+        path = subfolder(f"taken/{os.getpid()}/{queue}") / f"{time.time_ns()}-{delivery_tag}"
+        write(path, json.dumps(message.serializable()).encode())
+
+    def ack(self, delivery_tag):
+        super().ack(delivery_tag)
+        self._forget(delivery_tag)
+
+    def reject(self, delivery_tag, requeue=False):
+        super().reject(delivery_tag, requeue)
+        self._forget(delivery_tag)
+
+    def restore_unacked(self):
+        tags = [*self._delivered]
+        errors = super().restore_unacked()
+        for tag in tags:
+            self._forget(tag)
+        return errors
+
+    def _forget(self, delivery_tag):
+        for path in subfolder(f"taken/{os.getpid()}").glob(f"*/*-{delivery_tag}"):
+            path.unlink(missing_ok=True)
+
+
+class Channel(virtual.Channel):
+    """Messages are files. A process takes a message by renaming its file."""
+
+    QoS = QoS
 
     def _put(self, queue, message, **kwargs):
         name = f"{time.time_ns()}-{uuid.uuid4().hex}"

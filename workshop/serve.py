@@ -5,17 +5,21 @@ import re
 import shlex
 import signal
 import socket
-import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import click
 
-from workshop import WINDOWS
+from workshop import WINDOWS, lifeline
 from workshop.arguments import step_argument
 from workshop.screen import console
 from workshop.steps import CACHE, TOP, shown
+from workshop.worker import PATIENCE, Worker
+
+STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"]  # Windows has SIGBREAK, not SIGHUP
+STOP_SIGNALS = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
 
 
 @click.command()
@@ -28,49 +32,83 @@ def run(step, port, solutions):
     """Serve step N's app, and reload it at every save, until Ctrl-C.
 
     It shows requests and tasks as they happen, with time running down the screen.
+
+    Ctrl-C lets tasks finish where Python or Celery waits for them, for up to 15 seconds; press it
+    again to end them. Then the exit status is 0. SIGTERM, SIGHUP and a closed terminal end
+    everything immediately. Then the exit status is 128 plus the signal's number: 143 for SIGTERM.
     """
+    stops = []
+    for each in STOP_SIGNALS:
+        if signal.getsignal(each) != signal.SIG_IGN or each == signal.SIGINT:  # nohup ignores one
+            signal.signal(each, lambda number, _: stops.append(number))
+    lifeline.hold()
     app = TOP / ("solutions" if solutions else "steps") / step.folder / "app.py"
     wanted, port = port, free_port(port)
-    console.print(f"Serving {shown(app)} at http://127.0.0.1:{port}. Press Ctrl-C to stop.\n")
+    console.print(f"Serving {shown(app)} at http://127.0.0.1:{port}. Press Ctrl-C to stop.")
     if port != wanted:
-        console.print(f"(Port {wanted} is taken. Is another run still going?)\n")
+        console.print(f"(Port {wanted} is taken. Is another run still going?)")
     console.print("Paste any of these into another terminal:")
     for way, lines in ways(curl_commands(step, port)).items():
-        console.print(f"\n  {way}")
+        console.print(f"  {way}")
         for line in lines:
             console.print(f"    {line}", markup=False)
-    console.print("\nTime runs down: ┬ a request or a task begins, │ is in progress, ┴ ends.\n")
+    console.print("Time runs down: ┬ a request or a task begins, │ is in progress, ┴ ends.")
     flask = [sys.executable, "-m", "workshop.timeline", "--app", str(app)]
     flask += ["run", "--port", str(port), "--debug", "--no-debugger"]  # debug: to reload
-    if step.extra_groups:
-        from workshop.worker import PATIENCE, worker
-
-        environment = celery_environment()
-        with worker(app.parent, environment):
-            status = call(flask, interrupted=0, env=environment)
-            console.print(f"Waiting up to {PATIENCE} seconds for the worker to finish its tasks.")
-        return status
-    if not WINDOWS:
-        os.chdir(TOP)
-        os.execv(sys.executable, flask)
-    return call(flask, interrupted=0)
+    environment = celery_environment() if step.extra_groups else None
+    web = lifeline.Process(flask, env=environment, cwd=TOP)
+    return until_stopped(stops, web, Worker(app.parent, environment) if environment else None)
 
 
-def call(command, interrupted=130, **options):
-    """Run a command, and leave Ctrl-C to it meanwhile; return its exit status.
+def until_stopped(stops, web, worker=None):
+    """Wait for a stop signal or the web server's end; end both processes; return the exit status.
 
-    interrupted: what to return after Ctrl-C
+    After Ctrl-C, they may first finish their tasks, until a second signal comes.
+    stops: the numbers of the stop signals that have come
     """
+    processes = [worker, web] if worker else [web]
+    try:
+        while not stops and web.poll() is None:
+            time.sleep(0.1)
+            if worker:
+                worker.look()
+        if not stops or stops == [signal.SIGINT]:
+            finish(processes, stops)
+    finally:
+        for process in processes:
+            process.end()
+    if not stops:
+        return web.returncode
+    return 0 if stops[0] == signal.SIGINT else 128 + stops[0]
+
+
+def finish(processes, stops):
+    """Let these processes finish their tasks, for PATIENCE seconds or until a signal comes."""
+    before, started, told = len(stops), time.monotonic(), False
+    for process in processes:
+        process.finish()
+    while any(process.poll() is None for process in processes) and len(stops) == before:
+        time.sleep(0.05)
+        waited = time.monotonic() - started
+        if waited > PATIENCE:
+            break
+        if waited > 1 and not told:
+            told = True
+            console.print(f"Waiting up to {PATIENCE} s for tasks to finish. Ctrl-C ends them now.")
+
+
+def call(command):
+    """Run a command, which gets Ctrl-C in place of this process; return its exit status."""
     pressed = threading.Event()
     before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
     try:
-        with subprocess.Popen(command, cwd=TOP, **options) as process:
+        with lifeline.Process(command, cwd=TOP) as process:
             if pressed.is_set():  # it may have been too early to reach the process
                 process.terminate()
             status = process.wait()
     finally:
         signal.signal(signal.SIGINT, before)
-    return interrupted if pressed.is_set() else status
+    return 130 if pressed.is_set() else status
 
 
 def celery_environment():
@@ -81,7 +119,7 @@ def celery_environment():
     folder = Path(os.environ.get("WORKSHOP_FILES", CACHE / "celery"))
     where = "at REDIS_URL" if redis else f"files in {folder}"
     console.print("A worker is started as well.")
-    console.print(f"The broker and the result store are {where}.\n", markup=False, soft_wrap=True)
+    console.print(f"The broker and the result store are {where}.", markup=False, soft_wrap=True)
     return {**os.environ, **({} if redis else file_broker.environment(folder))}
 
 

@@ -106,10 +106,12 @@ def restart_inside(arguments):
         os.execv(PYTHON, command)
 
     import signal
-    import subprocess
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the child gets Ctrl-C as well, and reacts to it
-    sys.exit(subprocess.call(command))
+    from workshop.lifeline import Process
+
+    for each in signal.SIGINT, signal.SIGBREAK:  # the child gets them as well, and reacts to them
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(Process(command).wait())
 
 
 def missing(groups):

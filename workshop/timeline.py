@@ -12,28 +12,30 @@ is a request that waits for its response, or a task at work.
       10.0 s    ┴  task has ended
 """
 
-import signal
+from workshop import lifeline
 
-if __name__ == "__main__":  # during the imports, a KeyboardInterrupt could get lost
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if __name__ == "__main__":  # before the imports, which take a while
+    lifeline.hold_for_flask()
 
+import atexit
 import os
 import select
+import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from functools import partial
 from http import HTTPStatus
 
 import flask.cli
+from werkzeug.exceptions import NotFound
 from werkzeug.serving import WSGIRequestHandler, run_simple
 
 from tests.harness import thread_starts
 
 TICK = 1.0  # seconds between lines that show that time passes
 CURL = "curl.exe" if sys.platform == "win32" else "curl"
+ICON = "/favicon.ico"  # browsers request it, whatever the app
 MAX_TICKS = 15  # such lines in a row; after them, none until something happens
 
 
@@ -74,6 +76,16 @@ class Timeline:
                 if self._ticks <= MAX_TICKS:
                     self._line(None, "", "", ticks=self._ticks)
 
+    def cut_off(self):
+        """Show what is in progress when the process ends."""
+        with self._changed:
+            going_on = [isinstance(what, WSGIRequestHandler) for what in self._columns if what]
+            requests, tasks = going_on.count(True), going_on.count(False)
+            counts = [f"{requests} request" + "s"[: requests != 1]] if requests else []
+            counts += [f"{tasks} task" + "s"[: tasks != 1]] if tasks else []
+            if counts:
+                self._line(None, "", f"cut off: {' and '.join(counts)}")
+
     def _line(self, column, mark, text, ticks=0):
         marks = ["│" if what else " " for what in self._columns]
         if column is not None:
@@ -92,8 +104,10 @@ def observe(timeline):
     serving = set()  # the threads that serve a request
 
     def observed_request(handler):
-        serving.add(threading.current_thread())
         handler.response, handler.location = "no response", ""
+        if handler.path == ICON:
+            return run_wsgi(handler)
+        serving.add(threading.current_thread())
         timeline.begin(handler, f"{handler.command} {handler.path}")
         try:
             run_wsgi(handler)
@@ -157,10 +171,15 @@ def is_connected(connection):
         return False
 
 
-def serve(*args, **kwargs):
-    """Serve as Flask does, until a KeyboardInterrupt."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    run_simple(*args, **kwargs)
+def serve(host, port, app, **options):
+    """Serve as Flask does, with the signal handler for Ctrl-C that was there before the app's."""
+
+    def without_icon(environ, start_response):
+        icon = environ["PATH_INFO"] == ICON
+        return (NotFound() if icon else app)(environ, start_response)
+
+    signal.signal(signal.SIGINT, ctrl_c)
+    run_simple(host, port, without_icon, **options)
 
 
 def write(line):
@@ -171,12 +190,12 @@ def write(line):
 if __name__ == "__main__":
     if os.environ.get("CELERY_BROKER_URL") == "files://":
         import workshop.file_broker  # noqa: F401
-    if (
-        os.environ.get("WERKZEUG_RUN_MAIN") != "true"
-    ):  # this process only starts the one that serves
-        from workshop.serve import call
-
-        subprocess.call = partial(call, interrupted=0)  # so that Ctrl-C leaves no process behind
+    ctrl_c = signal.getsignal(signal.SIGINT)
+    sys.stdout.reconfigure(line_buffering=True)  # what an app prints comes when it is printed
+    timeline = Timeline(write)
+    if os.environ.get("WERKZEUG_RUN_MAIN") == "true":  # the other process restarts this one
+        atexit.register(timeline.cut_off)
+    flask.cli.show_server_banner = lambda *_: None
     flask.cli.run_simple = serve
-    observe(Timeline(write))
+    observe(timeline)
     flask.cli.main()

@@ -91,6 +91,11 @@ class Child(Output):
         self._reader.join(LIMIT)
         return status
 
+    def is_gone(self, seconds):
+        """Whether it and all processes that have its output end within so many seconds."""
+        self._reader.join(seconds)
+        return not self._reader.is_alive()
+
     def end(self):
         """Kill it, and the processes that it has started."""
         if os.name == "nt":

@@ -7,34 +7,46 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from urllib.request import urlopen
 
+import psutil
 import pytest
 
-from tests.harness.running import LIMIT
+from tests.harness.running import LIMIT, Child
 from tests.harness.servers import ServerProcess, unused_port
+from workshop import lifeline
 from workshop.serve import call, curl_commands, free_port, request, ways
 from workshop.steps import STEPS, TOP
 from workshop.timeline import Timeline
+from workshop.worker import Worker
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process.")
 
 
 @pytest.fixture
-def serve():
+def serve(tmp_path):
     """Start `run N` of a step's solution, or with an app the server behind it."""
     servers = ExitStack()
 
-    def serve(number=None, app=None):
-        command = ["workshop", "run", str(number), "--solutions", f"--port={unused_port()}"]
+    def serve(number=None, app=None, command=()):
         if app:
             command = ["workshop.timeline", "--app", str(app), "run", "--port=0"]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
-        return servers.enter_context(ServerProcess(*command, cwd=TOP, env=environment))
+        elif number:
+            command = run_command(number)
+        return servers.enter_context(ServerProcess(*command, cwd=TOP, env=environment(tmp_path)))
 
     with servers:
         yield serve
+
+
+def run_command(number):
+    return ["workshop", "run", str(number), "--solutions", f"--port={unused_port()}"]
+
+
+def environment(folder):
+    files = {"WORKSHOP_FILES": str(folder / "files")}
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **files}
 
 
 @posix
@@ -65,15 +77,66 @@ def test_ctrl_c_ends_it_quietly_though_a_task_runs(serve):
 def test_ctrl_c_before_there_is_a_process_ends_it_all_the_same(monkeypatch):
     started = []
 
-    class Late(subprocess.Popen):
+    class Late(lifeline.Process):
         def __init__(self, *args, **options):
             signal.raise_signal(signal.SIGINT)
             super().__init__(*args, **options)
             started.append(self)
 
-    monkeypatch.setattr(subprocess, "Popen", Late)
+    monkeypatch.setattr(lifeline, "Process", Late)
     assert call([sys.executable, "-c", f"import time; time.sleep({LIMIT})"]) == 130
     assert started[0].returncode == -signal.SIGTERM
+
+
+TERMINAL = """
+import os, pty, sys
+os.dup2(2, 9)  # what the command writes to stderr does not go to the terminal
+pty.spawn(["sh", "-c", 'exec "$@" 2>&9', "sh", sys.executable, "-m", *sys.argv[1:]])
+"""
+SOON = 2  # seconds
+ENDINGS = {"SIGINT": 0, "SIGTERM": 143, "SIGHUP": 129, "SIGKILL": -9, "a closed terminal": -9}
+
+
+@posix
+@pytest.mark.parametrize("number", [5, 7])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_everything_that_it_started_ends_with_it(number, ending, serve, tmp_path, monkeypatch):
+    """SIGKILL and the closed terminal: those processes notice that the command has ended."""
+    if ending == "a closed terminal":
+        (tmp_path / "terminal.py").write_text(TERMINAL, encoding="utf-8")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        served = serve(command=["terminal", *run_command(number)])
+    else:
+        served = serve(number)
+    assert served.send("GET", "/status/nobody")[0] == 404
+    if number == 7:
+        served.until(r" ready\.")
+        if ending != "SIGINT":  # which lets the worker finish
+            urlopen(served.url("/hello")).close()
+            served.until("started /hello")
+    family = psutil.Process(served.process.pid).children(recursive=True)
+    assert len(family) == {5: 2, 7: 5}[number] + ("terminal" in ending)
+    try:
+        number = getattr(signal, ending, signal.SIGKILL)  # here, only the terminal is killed
+        served.process.send_signal(number)
+        assert served.is_gone(SOON), "Some process goes on."
+        assert served.wait() == ENDINGS[ending]
+        socket.create_server(("127.0.0.1", served.port)).close()
+    finally:
+        for each in family:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+
+
+@posix
+def test_what_does_not_react_is_killed(serve, tmp_path):
+    """A process that is stopped runs none of its code."""
+    served = serve(5)
+    assert served.send("GET", "/status/nobody")[0] == 404
+    reloader = psutil.Process(served.process.pid).children()[0]
+    reloader.children()[0].suspend()
+    served.process.terminate()
+    assert served.is_gone(SOON)
 
 
 APP = """
@@ -127,6 +190,106 @@ def test_step_7_has_a_worker_which_finishes_what_it_has_begun(serve):
     assert "finished /hello" in served.printed
     assert "Traceback" not in served.printed
     assert location
+
+
+@posix
+def test_a_killed_worker_is_replaced_and_its_tasks_are_done(serve):
+    served = serve(7)
+    served.until(r" ready\.")
+    for name in "abc":  # c waits: a worker does two tasks at a time
+        urlopen(served.url(f"/{name}")).close()
+    served.until("started /a")
+    served.until("started /b")
+    children = psutil.Process(served.process.pid).children()
+    worker = next(child for child in children if "workshop.worker" in child.cmdline())
+    before = len(served.printed)
+    worker.kill()
+    served.until(r"The worker was killed by SIGKILL\. Starting another one\.\n", before)
+    for name in "cab":
+        served.until(f"started /{name}", before)
+
+
+@posix
+def test_a_killed_process_of_the_pool_is_replaced_before_the_other_one_is_done(serve):
+    served = serve(7)
+    served.until(r" ready\.")
+    for name in "abc":
+        urlopen(served.url(f"/{name}")).close()
+    served.until("started /a")
+    served.until("started /b")
+    children = psutil.Process(served.process.pid).children()
+    worker = next(child for child in children if "workshop.worker" in child.cmdline())
+    worker.children()[0].kill()
+    served.until("started /c")
+    assert "finished" not in served.printed
+
+
+@posix
+def test_a_worker_that_cannot_start_is_reported_once_and_started_at_the_next_save(laptop):
+    laptop.solve(7)
+    good = laptop.app(7).read_text(encoding="utf-8")
+    options = ["run", "7", f"--port={unused_port()}"]
+    environment = {**laptop.environment, "PYTHONUNBUFFERED": "1"}
+    command = [laptop.python, "-m", "workshop", *options]
+    with Child(command, cwd=laptop.top, env=environment) as served:
+        served.until(r" ready\.")
+        laptop.app(7).write_text(good + "\nthis is no Python\n", encoding="utf-8")
+        told = r"The worker exited with status \d before it was ready\. The next save .*\n"
+        end = served.until(told).end()
+        laptop.app(7).write_text(good, encoding="utf-8")
+        served.until(r" ready\.", end)
+        assert len(re.findall(told, served.printed)) == 1
+
+
+def test_a_worker_that_cannot_start_is_left_alone_until_then(tmp_path, monkeypatch, capsys):
+    started = []
+
+    class Failing(lifeline.Process):
+        def __init__(self, command, **options):
+            super().__init__([sys.executable, "-c", "raise SystemExit(2)"], **options)
+            started.append(self)
+
+    monkeypatch.setattr(lifeline, "Process", Failing)
+    worker = Worker(tmp_path, environment(tmp_path))
+    for _ in range(5):
+        started[-1].wait(LIMIT)
+        worker.look()
+    assert len(started) == 1
+    assert capsys.readouterr().out.count("The worker exited with status 2") == 1
+    (tmp_path / "app.py").write_text("", encoding="utf-8")
+    worker.look()
+    assert len(started) == 2
+    worker.end()
+
+
+@posix
+def test_a_save_says_what_it_cuts_off(laptop):
+    laptop.solve(2)
+    command = [laptop.python, "-m", "workshop", "run", "2", f"--port={(port := unused_port())}"]
+    with Child(command, cwd=laptop.top, env=laptop.environment) as served:
+        served.until("Restarting with")
+        urlopen(f"http://127.0.0.1:{port}/hello").close()
+        laptop.solve(2)
+        served.until(r" s .* │  cut off: 1 task\n")
+
+
+def test_a_browsers_request_for_an_icon_reaches_no_app(serve, tmp_path):
+    (tmp_path / "app.py").write_text(APP, encoding="utf-8")
+    served = serve(app=tmp_path / "app.py")
+    assert served.send("GET", "/favicon.ico")[0] == 404
+    assert served.send("GET", "/go")[0] == 200
+    served.until("GET /go")
+    assert "favicon" not in served.printed
+
+
+@posix
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.folder)
+def test_the_url_is_among_the_last_lines_and_all_fits_on_a_screen(step, serve):
+    served = serve(step.number)
+    served.until("Restarting with")
+    before = served.printed.partition("Running on")[0]
+    assert before.startswith(f"Serving solutions/{step.folder}/app.py at http://127.0.0.1:")
+    assert sum(1 + len(line) // 80 for line in before.splitlines()) <= 22
 
 
 def test_a_taken_port_gives_way_to_the_next_free_one():

@@ -88,6 +88,10 @@ PARITY = "sends_what_the_blocking_endpoint_would"
 GUESSED = "ids_cannot_be_guessed"
 UNKNOWN = "an_unknown_task_is_404"
 HANDLER = "a_task_whose_error_handler_fails_is_finished"
+OUTSIDE = (
+    "a_task_whose_teardown_fails_is_finished teardown_functions_are_told_of_a_failure "
+    "the_response_is_closed"
+)
 
 
 def made_by(line):
@@ -236,11 +240,11 @@ MISTAKES = {
             (CATCH, CATCH.replace("BaseException", "Exception")),
             ONLY_WHEN_ALL_GOES_WELL,
         ),
-        f"a_task_that_fails_is_finished {HANDLER}",
+        f"a_task_that_fails_is_finished {HANDLER} {OUTSIDE}",
     ),
     "with-outside-the-try": Mistake(
         (ONLY_WHEN_ALL_GOES_WELL,),
-        f"a_task_whose_teardown_fails_is_finished {HANDLER}",
+        f"{HANDLER} {OUTSIDE}",
     ),
     "exception-kept-as-it-is": Mistake(
         (
