@@ -12,17 +12,19 @@ from tests.bench.machine import machine
 from workshop.steps import TOP, shown
 
 FIGURES = TOP / "tests" / "bench" / "figures.json"
+PARITY = TOP / "tests" / "parity" / "totals.json"
 console = Console(highlight=False)
 aside = Console(highlight=False, stderr=True)
 
 
 def kept():
-    """The figures that are kept in the repository."""
-    return json.loads(FIGURES.read_text(encoding="utf-8"))
+    """The figures that are kept in the repository, with the totals of `workshop parity`."""
+    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
+    return figures | {"parity": json.loads(PARITY.read_text(encoding="utf-8"))}
 
 
 def written(figures):
-    """The text of figures.json: one line for an array of numbers, or an entry of another array."""
+    """The text of a file with figures: one line for an array of numbers, or an entry of another array."""
 
     def one_line(match):
         begin, content, end = match.groups()
@@ -50,8 +52,19 @@ def keep(figures):
     """Write the figures, and what is made from them: tables and figures in texts, and pictures."""
     from tests.bench import pictures
 
-    FIGURES.write_text(written(figures), encoding="utf-8")
+    measured = {name: entry for name, entry in figures.items() if name != "parity"}
+    FIGURES.write_text(written(measured), encoding="utf-8")
     pictures.keep(pictures.pictures(figures))
+    write_texts(figures)
+
+
+def keep_parity(totals):
+    """Write the totals of `workshop parity`, and the figures in texts."""
+    PARITY.write_text(written(totals), encoding="utf-8")
+    write_texts(kept())
+
+
+def write_texts(figures):
     for path in report.texts():
         text = path.read_text(encoding="utf-8")
         path.write_text(report.in_place(text, figures), encoding="utf-8")

@@ -22,6 +22,7 @@ import threading
 import time
 from io import BytesIO
 from functools import wraps
+from inspect import iscoroutinefunction
 from itertools import count
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -72,7 +73,7 @@ class Solution:
         exec(self.code, self.names_of)
         app.config.update(configured)
         if "celery" in self.names_of:
-            through_json(self.names_of["celery"], self.names_of["work"])
+            through_json(self.names_of["work"])
         view = self.names_of["GetTaskStatus"].as_view("gettaskstatus")
         app.view_functions["gettaskstatus"] = view
         options = {"endpoint": "gettaskstatus", "methods": ["GET"]}
@@ -93,6 +94,10 @@ class Solution:
             def named(*resource, **kwargs):
                 return view(**kwargs)
 
+            async def named_async(*resource, **kwargs):
+                return await view(**kwargs)
+
+            named = named_async if iscoroutinefunction(view) else named
             named.__dict__.update(view.__dict__)
             named.__qualname__ = f"view {next(self.names)}"
             return counted(self.names_of["async_api"](named))
@@ -113,11 +118,12 @@ def only_tasks_of_its_own():
     if "REDIS_URL" in os.environ:
         import celery._state
 
-        ours = {each for each in celery._state._on_app_finalizers if each.__module__ == "celery.app"}
-        celery._state._on_app_finalizers.difference_update(ours)
+        finalizers = celery._state._on_app_finalizers
+        ours = [each for each in finalizers if each.__module__ == "celery.app.base"]
+        finalizers.difference_update(ours)
 
 
-def through_json(celery, work):
+def through_json(work):
     """Have Celery do the work in a thread, with a message and a result that went through JSON."""
     from kombu.utils import json as celery_json
 
@@ -126,7 +132,7 @@ def through_json(celery, work):
         how = {"args": (message,), "kwargs": {"task_id": task_id}, "daemon": True}
         threading.Thread(target=work.apply, **how).start()
 
-    celery.conf.task_store_eager_result = True
+    work.store_eager_result = True
     work.apply_async = apply_async
 
 
