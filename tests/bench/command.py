@@ -24,7 +24,7 @@ def kept():
 
 
 def written(figures):
-    """The text of a file with figures: one line for an array of numbers, or an entry of another array."""
+    """The text of a JSON file: one line for an array of numbers, or an entry of another array."""
 
     def one_line(match):
         begin, content, end = match.groups()

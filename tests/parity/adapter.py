@@ -18,11 +18,12 @@ import ast
 import json
 import os
 import re
+import sys
 import threading
 import time
-from io import BytesIO
 from functools import wraps
 from inspect import iscoroutinefunction
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -115,7 +116,7 @@ def counted(accept):
 
 def only_tasks_of_its_own():
     """Keep Celery from giving the tasks of one app's solution to the next one's."""
-    if "REDIS_URL" in os.environ:
+    if "celery" in sys.modules:
         import celery._state
 
         finalizers = celery._state._on_app_finalizers

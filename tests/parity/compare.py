@@ -57,7 +57,7 @@ def excused(path=EXCUSED):
     def of(suite, step):
         return {
             test: entry["reason"]
-            for entry in table["excused"]
+            for entry in table.get("excused", [])
             if entry["suite"] == suite and step in entry.get("steps", [step])
             for test in entry["tests"]
         }
