@@ -98,8 +98,7 @@ class Solution:
             async def named_async(*resource, **kwargs):
                 return await view(**kwargs)
 
-            named = named_async if iscoroutinefunction(view) else named
-            named.__dict__.update(view.__dict__)
+            named = wraps(view)(named_async if iscoroutinefunction(view) else named)
             named.__qualname__ = f"view {next(self.names)}"
             return counted(self.names_of["async_api"](named))
         return counted(self.names_of["async_api"](view))

@@ -97,37 +97,38 @@ def totals(found):
 
 
 def show(found):
-    title = "Tests that pass blocking, and in a task"
-    grid = Table(title=title, title_justify="left", title_style="bold")
-    grid.add_column("suite")
-    for column in "step", "blocking", "of these with a view", "pass in a task":
-        grid.add_column(column, justify="right")
+    """Print the table, what its reasons mean, and all that is not as expected."""
+    grid = Table(title="Other people's tests", title_justify="left", title_style="bold")
+    grid.add_column("suite", no_wrap=True)
+    for column in "step", "pass", "view", "task":
+        grid.add_column(column, justify="right", no_wrap=True)
     grid.add_column("excused")
-    grid.add_column("unexplained", justify="right")
+    grid.add_column("un-\nexplained", justify="right", no_wrap=True)
     for suite, by_step in found.items():
         for number, each in by_step.items():
             why = ", ".join(f"{many} {reason}" for reason, many in each.excused.most_common())
             numbers = [number, each.blocking, each.views, each.passing]
-            grid.add_row(
-                f"{suite.name} {suite.version}",
-                *map(str, numbers),
-                why,
-                str(len(each.unexplained)),
-                style=None if each.as_expected else "red",
-            )
+            cells = [*map(str, numbers), why, str(len(each.unexplained))]
+            style = None if each.as_expected else "red"
+            grid.add_row(f"{suite.name} {suite.version}", *cells, style=style)
+        grid.add_section()
     console.print(grid)
+    console.print(
+        "pass: pass blocking. view: of these, call a view. task: of these, pass in a task."
+    )
+    every = [each for by_step in found.values() for each in by_step.values()]
     meaning, _ = excused()
-    used = {
-        reason for by_step in found.values() for each in by_step.values() for reason in each.excused
-    }
-    for reason in sorted(used):
-        console.print(f"{reason}: {meaning[reason]}", markup=False)
+    for reason in meaning:
+        if any(reason in each.excused for each in every):
+            console.print(f"{reason}: {meaning[reason]}", markup=False)
     for suite, by_step in found.items():
         for number, each in by_step.items():
             for test, why in each.unexplained.items():
-                first = why.strip().splitlines()[0] if why.strip() else ""
-                line = f"Unexplained: {suite.name}, step {number}: {test}\n    {first[:200]}"
-                console.print(line, markup=False, soft_wrap=True)
+                first = (why.strip().splitlines() or [""])[0]
+                tell(f"Unexplained: {suite.name}, step {number}: {test}\n    {first[:200]}")
             for test in each.outdated:
-                line = f"No longer to be excused: {suite.name}, step {number}: {test}"
-                console.print(line, markup=False, soft_wrap=True)
+                tell(f"No longer to be excused: {suite.name}, step {number}: {test}")
+
+
+def tell(what):
+    console.print(what, markup=False, soft_wrap=True)

@@ -25,7 +25,7 @@ PYTHON = FOLDER / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/py
 PATIENCE = 15 * 60  # seconds that one run of a suite may take
 
 # One outcome must not depend on the test before it, as an unraisable exception of a task would.
-PYTEST = "-q --tb=native -o addopts= -p adapter -p no:cacheprovider -p no:randomly"
+PYTEST = "-q --tb=native -o addopts= --rootdir . -p adapter -p no:cacheprovider -p no:randomly"
 PYTEST += " -p no:threadexception -p no:unraisableexception"
 
 
@@ -75,6 +75,7 @@ def prepare(say):
     lock = REQUIREMENTS.read_text(encoding="utf-8")
     constraints = FOLDER / "constraints.txt"
     constraints.write_text(re.sub(r"(?m)^pytest[\w-]*==.*", "", lock), encoding="utf-8")
+    Path(FOLDER, "pytest.ini").touch()  # for suites without one, which would get ours
     say("installing what the tests need")
     venv.create(PYTHON.parent.parent, clear=True, with_pip=True)
     pip("install", "-c", str(constraints), *needs, *wanted)
