@@ -5,6 +5,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -98,20 +99,18 @@ def totals(found):
 
 def show(found):
     """Print the table, what its reasons mean, and all that is not as expected."""
-    grid = Table(title="Other people's tests", title_justify="left", title_style="bold")
+    style = {"title_justify": "left", "title_style": "bold", "box": SIMPLE, "padding": (0, 1, 0, 0)}
+    grid = Table(title="Other people's tests", **style)
     grid.add_column("suite", no_wrap=True)
-    for column in "step", "pass", "view", "task":
+    for column in "steps", "pass", "view", "task":
         grid.add_column(column, justify="right", no_wrap=True)
     grid.add_column("excused")
-    grid.add_column("un-\nexplained", justify="right", no_wrap=True)
+    grid.add_column("unexplained", justify="right", no_wrap=True)
     for suite, by_step in found.items():
-        for number, each in by_step.items():
-            why = ", ".join(f"{many} {reason}" for reason, many in each.excused.most_common())
-            numbers = [number, each.blocking, each.views, each.passing]
-            cells = [*map(str, numbers), why, str(len(each.unexplained))]
-            style = None if each.as_expected else "red"
-            grid.add_row(f"{suite.name} {suite.version}", *cells, style=style)
-        grid.add_section()
+        for numbers, cells in same_steps(by_step):
+            style = None if by_step[numbers[0]].as_expected else "red"
+            steps = named(numbers)
+            grid.add_row(f"{suite.name} {suite.version}", steps, *cells, style=style)
     console.print(grid)
     console.print(
         "pass: pass blocking. view: of these, call a view. task: of these, pass in a task."
@@ -122,12 +121,37 @@ def show(found):
         if any(reason in each.excused for each in every):
             console.print(f"{reason}: {meaning[reason]}", markup=False)
     for suite, by_step in found.items():
-        for number, each in by_step.items():
-            for test, why in each.unexplained.items():
-                first = (why.strip().splitlines() or [""])[0]
-                tell(f"Unexplained: {suite.name}, step {number}: {test}\n    {first[:200]}")
-            for test in each.outdated:
-                tell(f"No longer to be excused: {suite.name}, step {number}: {test}")
+        for what in "unexplained", "outdated":
+            tests = {test: None for each in by_step.values() for test in getattr(each, what)}
+            for test in tests:
+                numbers = [n for n, each in by_step.items() if test in getattr(each, what)]
+                steps = f"step {named(numbers)}"
+                if what == "outdated":
+                    tell(f"No longer to be excused: {suite.name}, {steps}: {test}")
+                else:
+                    why = by_step[numbers[0]].unexplained[test].strip().splitlines() or [""]
+                    tell(f"Unexplained: {suite.name}, {steps}: {test}\n    {why[0][:200]}")
+
+
+def named(steps):
+    first, last = steps[0], steps[-1]
+    if len(steps) > 2 and last - first == len(steps) - 1:
+        return f"{first} to {last}"
+    return ", ".join(map(str, steps))
+
+
+def row(each):
+    """A comparison's part of the table."""
+    why = ", ".join(f"{many} {reason}" for reason, many in each.excused.most_common())
+    return [str(each.blocking), str(each.views), str(each.passing), why, str(len(each.unexplained))]
+
+
+def same_steps(by_step):
+    """Put steps together whose rows are the same; return (their numbers, the row) of each."""
+    together = {}
+    for number, each in by_step.items():
+        together.setdefault(tuple(row(each)), []).append(number)
+    return [(numbers, cells) for cells, numbers in together.items()]
 
 
 def tell(what):
