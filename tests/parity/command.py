@@ -142,7 +142,8 @@ def named(steps):
 
 def row(each):
     """A comparison's part of the table."""
-    why = ", ".join(f"{many} {reason}" for reason, many in each.excused.most_common())
+    by_number = sorted(each.excused.items(), key=lambda item: (-item[1], item[0]))
+    why = ", ".join(f"{many} {reason}" for reason, many in by_number)
     return [str(each.blocking), str(each.views), str(each.passing), why, str(len(each.unexplained))]
 
 
