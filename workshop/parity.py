@@ -28,10 +28,11 @@ def parity(steps, suite, apps, **options):
     from 4 to 7 (or for the steps N) with each view under the solution's async_api and a client that
     polls. The two runs are compared.
 
-    The first time, this downloads the tests into .workshop/parity. Then it takes about five
+    The first time, this downloads the tests into .workshop/parity. Then it takes about two
     minutes. Exit status: 0 if every difference is in tests/parity/excused.toml, otherwise 1.
     """
-    setup.ensure("core")
+    more = ["verify", "notebooks", "celery", "bench"] if options["keep"] else []
+    setup.ensure("core", *more)
     given = [str(step) for step in steps]
     given += [f"--suite={name}" for name in suite]
     given += [f"--apps={apps.resolve()}"] if apps else []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.command import PARITY
 from tests.parity import command, suites
 from tests.parity.compare import EXCUSED, compare, excused
 from workshop.steps import TOP
@@ -160,7 +161,7 @@ def test_each_reason_is_used_and_says_where_it_is_explained():
 
 
 def test_the_totals_that_are_kept_are_of_these_suites_and_steps():
-    kept = json.loads(command.bench.PARITY.read_text(encoding="utf-8"))
+    kept = json.loads(PARITY.read_text(encoding="utf-8"))
     assert {name: of["version"] for name, of in kept.items()} == {
         suite.name: suite.version for suite in suites.suites()
     }
