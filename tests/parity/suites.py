@@ -27,6 +27,7 @@ PATIENCE = 15 * 60  # seconds that one run of a suite may take
 # One outcome must not depend on the test before it, as an unraisable exception of a task would.
 PYTEST = "-q --tb=native -o addopts= --rootdir . -p adapter -p no:cacheprovider -p no:randomly"
 PYTEST += " -p no:threadexception -p no:unraisableexception"
+PYTEST += " -W ignore:datetime.datetime.utc:DeprecationWarning"  # since Python 3.12, in Flask-Login
 
 
 @dataclass(frozen=True)
