@@ -80,6 +80,7 @@ REMEDIES = {
         "doctor": "workshop.doctor:doctor",
         "hint": "workshop.hints:hint",
         "lab": "workshop.opening:lab",
+        "parity": "workshop.parity:parity",
         "reset": "workshop.restore:reset",
         "run": "workshop.serve:run",
         "setup": "workshop.install:setup",

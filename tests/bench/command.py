@@ -12,23 +12,29 @@ from tests.bench.machine import machine
 from workshop.steps import TOP, shown
 
 FIGURES = TOP / "tests" / "bench" / "figures.json"
+PARITY = TOP / "tests" / "parity" / "totals.json"
 console = Console(highlight=False)
 aside = Console(highlight=False, stderr=True)
 
 
 def kept():
-    """Return the saved figures."""
-    return json.loads(FIGURES.read_text(encoding="utf-8"))
+    """The figures that are kept in the repository, with the totals of `workshop parity`."""
+    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
+    return figures | {"parity": json.loads(PARITY.read_text(encoding="utf-8"))}
 
 
 def written(figures):
-    """Return the text of figures.json, with each array of numbers on one line."""
+    """The text of a JSON file: one line for an array of numbers, or an entry of another array.
+
+    The totals of `workshop parity` have a file of their own.
+    """
 
     def one_line(match):
         begin, content, end = match.groups()
         return begin + " ".join(content.split()) + end
 
-    text = json.dumps(figures, indent=1)
+    here = {name: entry for name, entry in figures.items() if name != "parity"}
+    text = json.dumps(here, indent=1)
     return re.sub(r"(?m)(\[|^ *\{)\n([^][{}]*)([]}])", one_line, text) + "\n"
 
 
@@ -52,6 +58,16 @@ def keep(figures):
 
     FIGURES.write_text(written(figures), encoding="utf-8")
     pictures.keep(pictures.pictures(figures))
+    write_texts(figures)
+
+
+def keep_parity(totals):
+    """Write the totals of `workshop parity`, and the figures in texts."""
+    PARITY.write_text(written(totals), encoding="utf-8")
+    write_texts(kept())
+
+
+def write_texts(figures):
     for path in report.texts():
         text = path.read_text(encoding="utf-8")
         path.write_text(report.in_place(text, figures), encoding="utf-8")

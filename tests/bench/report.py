@@ -173,6 +173,10 @@ def quotable(figures):
         for clients, rounds in of.get("load", {}).items():
             accepted = median(each["accepted"] for each in rounds)
             found[f"{name} load {clients}"] = f"{accepted:.0f}"
+    for name, of in figures.get("parity", {}).items():
+        for step, entry in of["steps"].items():
+            found[f"{name} tests {step}"] = f"{entry['views']}"
+            found[f"{name} tests {step} passing"] = f"{entry['passing']}"
     return found
 
 

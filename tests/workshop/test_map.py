@@ -10,6 +10,7 @@ from workshop.steps import STEPS, TOP
 
 OURS = "workshop", "tests", "notebooks", "slides"
 FOLDERS = ["workshop", "tests/harness", "tests/catalogue", "tests/bench", "tests/workshop"]
+FOLDERS += ["tests/parity"]
 FOLDERS += ["notebooks", "tests/conftest", "tests/laptop"]
 FOLDERS += [f"tests/step_{step.folder}" for step in STEPS]
 MAY_IMPORT = {
@@ -25,6 +26,7 @@ MAY_IMPORT = {
     },
     "tests/catalogue": {"tests/harness", "workshop"},
     "tests/bench": {"tests/harness", "tests/catalogue", "tests/laptop", "workshop", "notebooks"},
+    "tests/parity": {"tests/bench", "workshop"},
     "tests/workshop": set(FOLDERS) - {"tests/conftest"},
 }
 MODULES = {
