@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 
-from werkzeug.serving import make_server
+from tests.harness.servers import Server
 
 MARK = "check: "  # begins each line that the check reads; the app prints the other ones
 
@@ -57,7 +57,7 @@ def serve_until_stopped(folder, signum, count, config):
         if "GRACE_SECONDS" not in config:
             released.set()
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = Server(app)
     server.service_actions = serving.set  # called in the loop that waits for requests
     threading.Thread(target=client, daemon=True).start()
     server.serve_forever(0.01)

@@ -8,10 +8,10 @@ import threading
 from io import BytesIO
 
 from flask import Response
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import EnvironBuilder, create_environ, run_wsgi_app
 from werkzeug.urls import iri_to_uri
 
+from tests.harness import servers
 from tests.harness.expect import LIMIT, Broken
 from tests.harness.words import described
 
@@ -20,14 +20,16 @@ importlib.metadata.version = functools.cache(importlib.metadata.version)
 
 
 class Server:
-    """Serves an app, each request in a thread of its own, and is the client as well.
-
-    threads: those that serve requests, or have done so.
-    """
+    """Serves an app, each request in a thread of its own, and is the client as well."""
 
     def __init__(self, wsgi_app, changes):
         self._wsgi_app, self._changes = wsgi_app, changes
-        self.threads, self._socket_server = [], None
+        self._threads, self._socket_server = [], None
+
+    @property
+    def threads(self):
+        """The threads that serve requests, or have done so."""
+        return [*self._threads, *(self._socket_server.threads if self._socket_server else [])]
 
     def start(self, method, url, **request):
         """Send a request without waiting for its response; return its Exchange.
@@ -38,10 +40,10 @@ class Server:
         """
         if method == "GET" and not request:
             exchange = Exchange(self._changes, f"GET {url}", LIMIT, self._get, url)
-            self.threads.append(exchange.thread)
+            self._threads.append(exchange.thread)
         else:
             if self._socket_server is None:
-                self._socket_server = SocketServer(self._wsgi_app, self.threads)
+                self._socket_server = SocketServer(self._wsgi_app)
             send = self._socket_server.send  # has a time limit for each of its steps
             exchange = Exchange(
                 self._changes, f"{method} {url}", None, send, method, url, **request
@@ -55,7 +57,7 @@ class Server:
 
     def own_threads(self):
         """The threads that serve requests, and the one that accepts connections."""
-        return {*self.threads, *([self._socket_server.thread] if self._socket_server else [])}
+        return {*self.threads, *([self._socket_server.acceptor] if self._socket_server else [])}
 
     def stop(self):
         """Stop serving; return the threads of requests that do not end."""
@@ -107,35 +109,12 @@ class Exchange:
         return self._response
 
 
-class SocketServer(ThreadedWSGIServer):
-    """Flask's own server on a free port. thread: the one that accepts connections."""
+class SocketServer(servers.Server):
+    """Flask's own server on a free port, and its client."""
 
-    class Handler(WSGIRequestHandler):
-        def log(self, *args):
-            """Print nothing: the check explains whatever goes wrong."""
-
-    def __init__(self, wsgi_app, threads):
-        super().__init__("127.0.0.1", 0, wsgi_app, handler=self.Handler)
-        self._serving = threads
-        self._by_client = {}  # the thread that serves the client with this address
-        self.thread = threading.Thread(target=self.serve_forever, args=(0.002,), daemon=True)
-        self.thread.start()
-
-    def process_request(self, request, client_address):
-        thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), daemon=True
-        )
-        self._by_client[client_address] = thread
-        self._serving.append(thread)
-        thread.start()
-
-    def handle_error(self, request, client_address):
-        """Print nothing: the client sees that its connection breaks."""
-
-    def stop(self):
-        self.shutdown()
-        self.thread.join()
-        self.server_close()
+    def __init__(self, wsgi_app):
+        super().__init__(wsgi_app)
+        self.start(0.002)
 
     def send(self, method, url, *, chunked=False, **request):
         """Send a request; return its response once the thread that served it has ended.
@@ -158,5 +137,5 @@ class SocketServer(ThreadedWSGIServer):
             connection.request(method, target, body, headers, encode_chunked=chunked)
             raw = connection.getresponse()
             response = Response(raw.read(), raw.status, raw.getheaders())
-        self._by_client[client].join(LIMIT)
+        self.by_client[client].join(LIMIT)
         return response

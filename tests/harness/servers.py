@@ -17,7 +17,7 @@ class Server(ThreadedWSGIServer):
 
     threaded: whether each request gets a thread of its own
     acceptor: the thread that accepts connections, from start() to stop()
-    by_client: the threads that serve requests or have done so, by the client's address
+    threads: those that serve requests, or have done so; by_client: the last one of each address
     """
 
     class Handler(WSGIRequestHandler):
@@ -25,7 +25,7 @@ class Server(ThreadedWSGIServer):
             """Print nothing: whoever started the server reports what matters."""
 
     def __init__(self, app, threaded=True):
-        self.multithread, self.by_client = threaded, {}
+        self.multithread, self.threads, self.by_client = threaded, [], {}
         super().__init__("127.0.0.1", 0, app, handler=self.Handler)
 
     def start(self, poll_interval=0.02):
@@ -41,6 +41,7 @@ class Server(ThreadedWSGIServer):
         given = request, client_address
         thread = threading.Thread(target=self.process_request_thread, args=given, daemon=True)
         self.by_client[client_address] = thread
+        self.threads.append(thread)
         thread.start()
 
     def handle_error(self, request, client_address):

@@ -66,7 +66,7 @@ class Threads:
 
     def _served(self):
         """The threads that are serving requests or have done so."""
-        return list(self.server.threads) if self.server else []
+        return self.server.threads if self.server else []
 
     def in_request_thread(self):
         """Whether the caller is in a thread that serves requests."""

@@ -1,11 +1,9 @@
 """What the checks of step 4 do again and again."""
 
-import threading
 from contextlib import contextmanager
 
-import pytest
-
 from tests.harness.endings import ENDINGS
+from tests.harness.thread_starts import ignore, observe
 
 KINDS = {"view": "plain view", "resource": "Flask-RESTful resource"}
 FAILURE = "seven is not a number today"
@@ -66,16 +64,16 @@ def next_location(site, work):
 @contextmanager
 def tasks_end_first(site):
     """Until the block ends, a request that starts a task goes on only after that has ended."""
-    start = threading.Thread.start
 
-    def start_and_wait(thread):
-        start(thread)
+    def wait_in_request(thread, starter):
         if site.threads.in_request_thread():
             site.quiet()
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threading.Thread, "start", start_and_wait)
+    stop = observe(ignore, wait_in_request)
+    try:
         yield
+    finally:
+        stop()
 
 
 def without_and_with_async_api(site, name):
