@@ -21,19 +21,22 @@ from workshop.steps import CACHE, TOP, shown
 @click.command()
 @step_argument
 @click.option(
-    "--port", default=8000, show_default=True, help="If taken, the next free port is used."
+    "--port",
+    default=8000,
+    show_default=True,
+    help="Use this port or, if it is taken, the next free one.",
 )
 @click.option("--solutions", is_flag=True, help="Serve our solution instead of your code.")
 def run(step, port, solutions):
     """Serve step N's app, and reload it at every save, until Ctrl-C.
 
-    It shows requests and tasks as they happen, with time running down the screen.
+    The command shows requests and tasks as they happen, with time running down the screen.
     """
     app = TOP / ("solutions" if solutions else "steps") / step.folder / "app.py"
     wanted, port = port, free_port(port)
     console.print(f"Serving {shown(app)} at http://127.0.0.1:{port}. Press Ctrl-C to stop.\n")
     if port != wanted:
-        console.print(f"(Port {wanted} is taken. Is another run still going?)\n")
+        console.print(f"(Port {wanted} is taken. Is another `run` still serving?)\n")
     console.print("Paste any of these into another terminal:")
     for way, lines in ways(curl_commands(step, port)).items():
         console.print(f"\n  {way}")
@@ -80,7 +83,7 @@ def celery_environment():
     redis = "REDIS_URL" in os.environ
     folder = Path(os.environ.get("WORKSHOP_FILES", CACHE / "celery"))
     where = "at REDIS_URL" if redis else f"files in {folder}"
-    console.print("A worker is started as well.")
+    console.print("This also starts a worker.")
     console.print(f"The broker and the result store are {where}.\n", markup=False, soft_wrap=True)
     return {**os.environ, **({} if redis else file_broker.environment(folder))}
 

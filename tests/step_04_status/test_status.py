@@ -231,7 +231,7 @@ def test_error_trackers_are_told_of_a_failure(site):
 
 
 def test_the_response_is_closed(site):
-    """A task's response is closed once it is in the record; if that fails, the record stays."""
+    """A task's response is closed once it is in the record; if closing fails, the record stays."""
     closed = []
 
     def view():
