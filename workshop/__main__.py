@@ -14,8 +14,8 @@ def too_old(version):
     if version >= NEEDED:
         return None
     return (
-        "The workshop needs Python 3.11 or newer, and this is Python %s. Get a newer one from\n"
-        "https://www.python.org/downloads/ and run this, with the number of the one you got:\n\n"
+        "The workshop needs Python 3.11 or newer, and this is Python %s. Install a newer one\n"
+        "from https://www.python.org/downloads/ and run this, with its version number:\n\n"
         "    %s -m workshop\n"
     ) % (".".join(map(str, version[:3])), "py -3.13" if os.name == "nt" else "python3.13")
 

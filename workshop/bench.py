@@ -10,16 +10,18 @@ from workshop.steps import TOP
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Only a few rounds, to see whether it works.")
+@click.option("--quick", is_flag=True, help="Run only a few rounds, to see whether bench works.")
 @click.option("--loop", is_flag=True, help="Measure how long setup, check, watch and verify take.")
 @click.option("--json", is_flag=True, help="Print JSON instead of tables.")
-@click.option("--kept", is_flag=True, help="Measure nothing: show the saved figures.")
-@click.option("--keep", is_flag=True, help="Save the figures, and update all that quotes them.")
+@click.option("--kept", is_flag=True, help="Show the saved figures, and measure nothing.")
+@click.option(
+    "--keep", is_flag=True, help="Save the figures, and update everything that quotes them."
+)
 def bench(**options):
     """Measure what a 202 costs, here and in other libraries.
 
-    This takes about ten minutes. Use the computer for nothing else meanwhile. huey, RQ and Celery
-    are included if redis-server is installed; this command starts and stops it.
+    This takes about ten minutes. Don't use the computer for anything else during that time.
+    bench includes huey, RQ and Celery if redis-server is installed, and starts and stops it.
 
     --keep saves the figures in tests/bench/figures.json, and updates the README, the lessons, the
     slides and the pictures.

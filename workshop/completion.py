@@ -16,7 +16,7 @@ def completion(context, shell):
     """Print a completion script for your shell.
 
     \b
-    It also defines `workshop` as a short form of `python3 -m workshop`.
+    The script also defines `workshop` as a short form of `python3 -m workshop`.
     Run this in your terminal, or add it to your shell's startup file:
       eval "$(python3 -m workshop completion bash)"
     """

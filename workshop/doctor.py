@@ -41,7 +41,7 @@ def python():
 
 def venv():
     if not setup.inside():
-        raise Problem("This is not the Python of .venv.", f"Run: {COMMAND} doctor")
+        raise Problem("This Python is not the one in .venv.", f"Run: {COMMAND} doctor")
     return "inside .venv"
 
 
@@ -73,7 +73,7 @@ def port():
             socket.create_connection(server.getsockname(), timeout=5).close()
     except OSError as error:
         raise Problem(
-            f"A program cannot reach a server on this same computer: {error.strerror or error}.",
+            f"Programs on this computer cannot reach a server on it: {error.strerror or error}.",
             "Allow Python in the firewall, or turn off the VPN, then try again.",
         ) from None
     return "a server can be reached"
@@ -102,7 +102,7 @@ def disk():
 def location():
     if found := re.search(SYNCED, str(TOP)):
         raise Problem(
-            f"The folder is inside {found[0]}, which copies every file and may lock it meanwhile.",
+            f"The folder is inside {found[0]}, which copies files, and may lock them during that.",
             f"Move the whole folder into one that is not synced, for example {home()}",
         )
     if WINDOWS and len(str(TOP)) > 100:
@@ -143,7 +143,7 @@ def solution():
     verdict = checks.check(STEPS[1], "solutions")
     if not verdict.green:
         raise Problem(
-            f"Our solution of step 2 is not green here: {verdict.explanation['Seen']}",
+            f"Our solution for step 2 is not green here: {verdict.explanation['Seen']}",
             "Please tell us, as CONTRIBUTING.md says, and include this command's output.",
         )
     return "checks work"
@@ -163,7 +163,7 @@ def browser():
     except webbrowser.Error:
         raise Problem(
             "Python finds no browser, so notebooks and slides do not open automatically.",
-            "Install one, or open the URL that the command prints yourself.",
+            "Install one. Or copy the URL that the command prints, and open it yourself.",
         ) from None
     return "a browser"
 
@@ -206,9 +206,8 @@ def doctor():
         return 1
     ready = "This computer is ready for class."
     if warnings:
-        ready = (
-            "This computer is ready for the steps. Lines with ! affect only notebooks and slides."
-        )
+        ready = "This computer is ready for the steps. "
+        ready += "Problems marked with ! affect only the notebooks and slides."
     console.print(ready, style="bold green")
     console.print("Send this line to your instructor:")
     console.print(f"{platform.platform(terse=True)}: {', '.join(findings)}", markup=False)

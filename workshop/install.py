@@ -13,7 +13,7 @@ from workshop.steps import TOP
 
 
 @click.command()
-@click.option("--all", "everything", is_flag=True, help="Install everything that any command uses.")
+@click.option("--all", "everything", is_flag=True, help="Install everything that the commands use.")
 @click.option("--from", "source", metavar="DIR", help="Install from DIR instead of the network.")
 @click.option(
     "--wheels",
@@ -34,7 +34,9 @@ def setup(everything, source, wheels, here):
         from workshop.wheels import fill
 
         failed = fill(wheels, here)
-        console.print(f"In class, run this in this folder: {COMMAND} setup --all --from {wheels}")
+        console.print(
+            f"In class, run in the workshop's folder: {COMMAND} setup --all --from {wheels}"
+        )
         return 1 if failed else 0
     groups = packages.groups() if everything else ["core"]
     packages.ensure(*groups)

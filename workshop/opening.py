@@ -22,7 +22,7 @@ def lab(step):
         raise click.ClickException(f"There is no {shown(notebook)}.")
     setup.ensure("core", "notebooks")
     console.print(f"Opening {shown(notebook)} in your browser. Press Ctrl-C to stop.")
-    console.print("If no browser opens, open the URL with a token that is printed below.\n")
+    console.print("If no browser opens, open the URL below that contains a token.\n")
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.answer_yes=True"]
     command += ["--allow-root", str(notebook)]  # in a container, everybody is root
     return call(command)

@@ -31,7 +31,7 @@ UNDO = "undo"
 def reset(step):
     """Restore the starter of step N.
 
-    Your file is saved next to it, with the date in its name, and `undo` brings it back.
+    Your file is saved in the same folder, with the date in its name. `undo` brings it back.
     """
     saved = put_starter(step)
     hints.forget(step)
@@ -66,7 +66,7 @@ def catch_up(step):
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def undo(file):
-    """Undo the last reset or catch-up, then the one before it.
+    """Undo the last reset or catch-up. Run it again to undo the one before.
 
     With FILE, restore that saved file as app.py. The app.py that it replaces is saved, too.
     """
@@ -82,10 +82,10 @@ def undo(file):
     console.print(f"Undoing {reason(path)} of {shown_date(path)}:")
     saved = put_back(files)
     for step in files:
-        console.print(f"{shown(step.app)} is again what it was before that.")
+        console.print(f"{shown(step.app)} is as it was before.")
     show_saved(saved)
     for path in saved:
-        console.print(f"To have that again: {COMMAND} undo {shown(path)}")
+        console.print(f"To get that back: {COMMAND} undo {shown(path)}")
     console.print(f"Next: {COMMAND} check {max(step.number for step in files)}")
 
 

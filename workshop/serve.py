@@ -25,17 +25,20 @@ STOP_SIGNALS = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal
 @click.command()
 @step_argument
 @click.option(
-    "--port", default=8000, show_default=True, help="If taken, the next free port is used."
+    "--port",
+    default=8000,
+    show_default=True,
+    help="Use this port or, if it is taken, the next free one.",
 )
 @click.option("--solutions", is_flag=True, help="Serve our solution instead of your code.")
 def run(step, port, solutions):
     """Serve step N's app, and reload it at every save, until Ctrl-C.
 
-    It shows requests and tasks as they happen, with time running down the screen.
+    The command shows requests and tasks as they happen, with time running down the screen.
 
-    Ctrl-C lets tasks finish where Python or Celery waits for them, for up to 15 seconds; press it
-    again to end them. Then the exit status is 0. SIGTERM, SIGHUP and a closed terminal end
-    everything immediately. Then the exit status is 128 plus the signal's number: 143 for SIGTERM.
+    After Ctrl-C, steps 6 and 7 finish their tasks first, for up to 15 seconds. A second Ctrl-C ends
+    them. The exit status is 0. SIGTERM, SIGHUP and a closed terminal end everything immediately,
+    and the exit status is 128 plus the signal's number, 143 for SIGTERM.
     """
     stops = []
     for each in STOP_SIGNALS:
@@ -46,7 +49,7 @@ def run(step, port, solutions):
     wanted, port = port, free_port(port)
     console.print(f"Serving {shown(app)} at http://127.0.0.1:{port}. Press Ctrl-C to stop.")
     if port != wanted:
-        console.print(f"(Port {wanted} is taken. Is another run still going?)")
+        console.print(f"(Port {wanted} is taken. Is another `run` still serving?)")
     console.print("Paste any of these into another terminal:")
     for way, lines in ways(curl_commands(step, port)).items():
         console.print(f"  {way}")
@@ -118,7 +121,7 @@ def celery_environment():
     redis = "REDIS_URL" in os.environ
     folder = Path(os.environ.get("WORKSHOP_FILES", CACHE / "celery"))
     where = "at REDIS_URL" if redis else f"files in {folder}"
-    console.print("A worker is started as well.")
+    console.print("This also starts a worker.")
     console.print(f"The broker and the result store are {where}.", markup=False, soft_wrap=True)
     return {**os.environ, **({} if redis else file_broker.environment(folder))}
 

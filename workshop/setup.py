@@ -37,14 +37,14 @@ Python from https://www.python.org/downloads/. Then try again.
 The network presents a certificate that this Python does not trust. Log in to the Wi-Fi in a
 browser, check this computer's clock, or use another network. Then try again.""",
     r"[Cc]onnection broken|from versions: none|Max retries|[Tt]imed out|incomplete-download": """\
-The packages could not be downloaded: there is no network, or it needs you to log in first (open any
-page in a browser). Get online, then try again.""",
+The packages could not be downloaded. Either there is no network, or you have to log in to it first
+(open any page in a browser). Get online, then try again.""",
     r"Errno (1|13|30)\b.*\.venv\.lock": f"""\
 This folder is not writable: {ROOT}
 Copy it into your home folder, and try again there.""",
     r"Errno (1|13|30)\b|WinError (5|32)\b": """\
-Something in the folder .venv cannot be changed. Close the programs that use it (an editor, another
-terminal), or delete it. Then try again.""",
+The workshop cannot change something in the folder .venv. Close the programs that use this folder
+(an editor, another terminal), or delete the folder. Then try again.""",
 }
 
 
@@ -283,7 +283,8 @@ def _remedy(output):
     if not_found and os.environ.get("PIP_NO_INDEX") == "1":
         return (
             f"The folder has no packages for this computer: Python {VERSION}, {sys.platform}.\n"
-            "Get online and run the same without --from, or fill the folder again with --wheels."
+            "Get online and run this command without --from, or fill the folder again with "
+            "--wheels."
         )
     for pattern, remedy in REMEDIES.items():
         if re.search(pattern, output):

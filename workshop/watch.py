@@ -29,7 +29,7 @@ def watch(step):
     """Check step N at every save, until you press Ctrl-C or q.
 
     The verdict appears within a second or two. A green step stays on the screen until you press n.
-    Without a terminal, it prints plain lines and takes no keys.
+    Without a terminal, watch prints plain lines and ignores keys.
     """
     with Watch(step) as watching:
         watching.go_on()

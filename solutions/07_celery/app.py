@@ -48,8 +48,8 @@ celery.conf.update(
         "max_retries": 0,
     },
 )
-# The web processes' view of the tasks. A task is noted here before it is sent, and for longer than
-# its response is kept. If the store is unreachable, no request waits long for it.
+# Here, the web processes note each task before they send it. A note lasts longer than a response.
+# If the store is unreachable, no request waits long for it.
 tasks = Celery("tasks", backend=REDIS_URL)
 tasks.conf.update(
     result_expires=app.config["WAIT_SECONDS"],

@@ -121,7 +121,7 @@ class CelerySite(Site):
             work.release()
             exchange.wait()
         return Broken(
-            "The view's work began in the thread that serves the request.",
+            "The view's work began in the request thread.",
             "With task_always_eager, Celery calls the task as a function. There is no message and "
             "no worker, and the client waits until the work is done.",
             "task_always_eager is meant for tests. Leave it out.",

@@ -39,9 +39,9 @@ HOW_TO_GET = {  # by what is used: where to look, and the mistake
         "returns in the request.",
         "current-app-in-thread",
     ),
-    "g": ("Copy what is on g earlier: in the request, before the thread starts.", "g-in-thread"),
+    "g": ("In the request, before the thread starts, copy what is on g.", "g-in-thread"),
     "request": (
-        "Copy the environ and read the body earlier: in the request, before the thread starts.",
+        "In the request, before the thread starts, copy the environ and read the body.",
         "request-in-thread",
     ),
 }

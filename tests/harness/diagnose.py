@@ -57,7 +57,7 @@ def works_in_request(app, work, exchange):
             "The request thread called the view. Then it started a thread with no function to "
             "call.",
             "view() calls the view right there, so the client waits, and the thread gets the "
-            "result.",
+            "view's result instead of a function.",
             "Thread(target=view) passes the view itself, and the new thread calls it.",
             "called-not-passed",
         )
@@ -117,7 +117,7 @@ def not_a_202(app, response, what):
 
 def no_work(app, response):
     """The Broken for a request to CatchAll that never reached time.sleep()."""
-    what_for = "The slow work stands in for what your users wait for, so it has to happen."
+    what_for = "time.sleep() stands in for your slow work, so your code has to call it."
     if busy := app.threads.busy():
         return Broken(
             f"When the request returned {response.status}, its work had not reached time.sleep()"
@@ -178,10 +178,10 @@ def failed_view(call):
     if tuple(map(type, call.args)) == (tuple, dict):
         return Broken(
             f"The view was called with two arguments: {call.args[0]} and {call.args[1]}.",
-            "The first is the tuple of all its arguments, the second the dict of all its keyword "
-            "arguments.",
-            "Thread takes the tuple itself as args=, and the dict itself as kwargs=. A call takes "
-            "them as *args and **kwargs.",
+            "The first is the tuple of all positional arguments, and the second is the dict of all "
+            "keyword arguments.",
+            "Pass the tuple itself to Thread as args=, and the dict itself as kwargs=. In an "
+            "ordinary call, write *args and **kwargs.",
             "arguments-in-a-list",
         )
     return Broken(
@@ -197,13 +197,13 @@ def no_location(response, in_body):
         return Broken(
             "The 202 has its status URL in the body, but no Location header.",
             "Clients that know HTTP look for the URL in Location. The body is for people.",
-            "A view can return headers as the third part: body, status, headers.",
+            "A view can return a tuple with headers at its end: body, status, headers.",
             "location-only-in-body",
         )
     return Broken(
         "The 202 has no Location header.",
         "The client does not know where to poll.",
-        "A view can return headers as the third part: body, status, headers.",
+        "A view can return a tuple with headers at its end: body, status, headers.",
     )
 
 

@@ -82,7 +82,7 @@ def another_body(response, path):
     if body == json.dumps(json.dumps(promised)):
         return Broken(
             saw,
-            "It was encoded as JSON twice: there are quotes inside the quotes.",
+            "The string was encoded as JSON twice: there are quotes inside the quotes.",
             "Return the string itself. Flask-RESTful turns it into JSON.",
             "json-twice",
         )
@@ -97,7 +97,7 @@ def another_length(sleep, configured):
     """The Broken for a Sleep that is not as long as the check has configured after the import."""
     return Broken(
         f"With WORK_SECONDS set to {configured}, the work called time.sleep({sleep.seconds}).",
-        "The length of the work is configuration, so that a test or a demo can change it.",
+        "WORK_SECONDS is a setting, so that a test or a demo can change how long the work takes.",
         'Sleep for app.config["WORK_SECONDS"], and read it inside the view.',
         "seconds-are-fixed" if sleep.seconds == 10 else None,
     )

@@ -49,7 +49,7 @@ def one_after_the_other(site):
     return Broken(
         "Two requests were accepted, but the work of the second did not begin while the work of "
         "the first went on.",
-        "The work of the second request waits as if there were no threads.",
+        "The second request's work has to wait, as if there were no threads.",
         "Do the two tasks share a thread, or a lock?",
         "one-after-the-other",
     )
@@ -59,8 +59,8 @@ def another_name(view, decorated):
     """The Broken for a decorated view that has lost its name."""
     name = getattr(decorated, "__name__", None)
     return Broken(
-        f"Once async_api has decorated it, the view {view.__name__} "
-        + (f"is named {name}." if name else "has no name."),
+        f"async_api decorated a view named {view.__name__}, and returned a function "
+        + (f"named {name}." if name else "without a name."),
         "Flask tells views apart by name. If a second view has the name of the first, the app "
         "stops with an error.",
         "functools.wraps gives the inner function the name and docstring of the view.",
@@ -71,8 +71,8 @@ def another_name(view, decorated):
 def another_docstring(view, decorated):
     """The Broken for a decorated view that has lost its docstring."""
     return Broken(
-        f"Once async_api has decorated it, the docstring of the view {view.__name__} is "
-        f"{described_value(decorated.__doc__)}.",
+        f"async_api decorated a view named {view.__name__}, and returned a function with the "
+        f"docstring {described_value(decorated.__doc__)}.",
         "help() and generated documentation don't show the view's own text.",
         "functools.wraps gives the inner function the name and docstring of the view.",
     )

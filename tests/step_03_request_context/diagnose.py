@@ -52,7 +52,7 @@ def another_request(found, sent):
     if found == (method, path, argument, None):
         return Broken(
             saw,
-            f"The task's request has everything but the header. {what}",
+            f"The task's request has the method, the path and q, but not the header. {what}",
             "The environ holds the headers as well. Copy all of it.",
             "headers-lost",
         )
@@ -97,7 +97,7 @@ def unreadable_environ(task, sent):
         return Broken(
             "In the task's environ, CONTENT_LENGTH is an int. Reading the body failed with "
             f"{task.came}.",
-            "In an environ, the values under names in capitals are strings.",
+            "WSGI requires CONTENT_LENGTH to be a string.",
             "Turn the number into a string: str(len(body)).",
             "length-not-a-string",
         )
@@ -115,9 +115,7 @@ def unreadable_environ(task, sent):
 def servers_stream(task, sent):
     if task.own_stream:
         return None
-    too_late = (
-        f"The body was not read during the request, and in the task it was too late: {task.came}."
-    )
+    too_late = f"Nothing read the body during the request, and the task came too late: {task.came}."
     if not task.read and not task.own_request:
         return Broken(
             too_late,
@@ -136,7 +134,7 @@ def servers_stream(task, sent):
         )
     if task.own_request:
         return Broken(
-            f"The request thread read the body, but it didn't reach the task: {task.came}.",
+            f"The request thread read the body, but the task didn't get it: {task.came}.",
             "The task's environ still holds the server's stream, which the server has closed.",
             "In the copy of the environ, set wsgi.input to a new stream: BytesIO(body).",
             "body-not-handed-on",
@@ -149,7 +147,8 @@ def one_request_for_both(task, sent):
         return None
     if sent == "file" and task.parsed and "closed file" in str(task.error):
         return Broken(
-            f"The request thread parsed the uploaded file, which was then closed: {task.came}.",
+            "The request thread parsed the uploaded file, and the task found it closed: "
+            f"{task.came}.",
             "When a request ends, Flask closes the files that it has parsed.",
             "Keep the bytes of the body, and let the task parse them in a request of its own.",
             "files-closed",
@@ -170,9 +169,9 @@ def parsed_first(task, sent):
         return None
     if sent == "file" and finds(task.endpoint, lambda: request.form["name"], data={"name": "Ada"}):
         return Broken(
-            f"A task gets the texts of a form, but not an uploaded file: {task.came}.",
-            "request.form holds only the texts. Files come in the same body, and Flask keeps them "
-            "in request.files.",
+            f"A task gets the text fields of a form, but not an uploaded file: {task.came}.",
+            "request.form holds only the text fields. Files come in the same body, and Flask keeps "
+            "them in request.files.",
             "Keep the bytes of the body, whatever they contain: request.get_data().",
             "files-lost",
         )
@@ -189,7 +188,7 @@ def read_as_text(task, sent):
         return None
     return Broken(
         "In the task, some bytes of the file had become U+FFFD, the replacement character.",
-        "The body was decoded as text. A photo is not text, so that loses bytes.",
+        "Your code decoded the body as text. A photo is not text, so decoding it loses bytes.",
         "request.get_data() returns bytes. as_text=True and decode() spoil them.",
         "body-kept-as-text",
     )
@@ -214,16 +213,16 @@ def not_read(task, sent):
         return None
     if sent == "json" or not finds(task.endpoint, lambda: request.get_json(), json={"name": "Ada"}):
         return Broken(
-            "The body was not read during the request, and in the task it was missing: "
-            f"{task.came}.",
-            "If nobody reads the body, there is nothing to pass to the task.",
+            f"Nothing read the body during the request, and the task didn't find it: {task.came}.",
+            "If your code doesn't read the body, it has nothing to pass to the task.",
             "request.get_data() reads the body. Call it before the thread starts.",
             "made-without-body",
         )
     kind = sent if sent in ("form", "file") else "body"
     return Broken(
-        f"A task gets the JSON of its request, but this one didn't get the {kind}: {task.came}.",
-        "Only JSON was kept. Clients also send forms, files and other bytes.",
+        f"Another task got the JSON of its request, but this one didn't get the {kind}: "
+        f"{task.came}.",
+        "Your code keeps only JSON, but clients also send forms, files and other bytes.",
         "Keep the bytes of the body, whatever they contain: request.get_data().",
         "only-json-kept",
     )
@@ -309,7 +308,8 @@ def removed_from_g(put, user, language):
         )
     return Broken(
         saw,
-        "vars(g) is not a copy, but the dict of g itself. It can change until the request is over.",
+        "vars(g) is not a copy, but the dict of g itself, which can change until the request is "
+        "over.",
         "dict(vars(g)) is a copy that nobody else changes. Make it before the thread starts.",
         "g-kept-and-not-copied" if user is None else None,
     )
@@ -322,7 +322,7 @@ def mixed_up(found):
     """The Broken for tasks that found these n, g.user and body, and not those of their requests."""
     requests, users, _ = (set(seen) for seen in zip(*found, strict=True))
     saw = f"{len(found)} requests started a task each, and "
-    look = "What you keep for a task belongs in a variable of the inner function, not a global one."
+    look = "Keep a task's data in a local variable of the inner function, not in a global one."
     if len(requests) == 1 and requests != {None}:
         return Broken(
             f"{saw}all {len(found)} tasks saw the same request.",
@@ -362,8 +362,8 @@ def not_torn_down(in_task, call):
         return Broken(
             "Only the view ran in the task's thread. No teardown function did.",
             means,
-            "Teardown functions run when a context ends. A block that begins  with "
-            "app.request_context(environ):  ends it after the view.",
+            "Teardown functions run when a context ends. Put app.request_context(environ) into a "
+            "with statement, and call the view in its block: the context ends after that.",
             "never-popped",
         )
     return Broken(

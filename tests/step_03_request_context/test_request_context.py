@@ -79,8 +79,8 @@ def test_flask_knows_the_app_in_the_task(site):
 
 
 def test_g_comes_along(site):
-    """In the task, g has what before_request functions put on it, and these run only once per
-    request.
+    """In the task, g has what before_request functions put on it, and those functions run only
+    once per request.
     """
     runs = []
 
@@ -173,9 +173,7 @@ def test_teardown_functions_run_when_the_task_ends(site):
 
 
 def test_catch_all_takes_a_post(site):
-    """POST /<path> returns 202; its work sleeps as long as that of GET, and then reads the JSON
-    body.
-    """
+    """POST /<path> returns 202; its work sleeps as long as GET's, and then reads the JSON body."""
     site.app.config["WORK_SECONDS"] = 7.25
     exchange = site.start("POST", "/hello", json={"name": "Ada"})
     site.changes.wait_until(lambda: exchange.over() or site.clock.sleeps)

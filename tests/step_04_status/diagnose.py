@@ -107,8 +107,8 @@ def lost_under_a_prefix(location, response):
     if not location.startswith("/shop/"):
         return Broken(
             saw,
-            "An app behind a proxy, or next to another app, often has a prefix. Without it, no "
-            "client can poll.",
+            "An app behind a proxy, or next to another app, often has a prefix. No client can poll "
+            "a status URL that lacks the prefix.",
             "Do not put the URL together by hand: url_for knows the prefix.",
             "location-by-hand",
         )
@@ -132,7 +132,8 @@ def same_url_each_time(site, work):
     location = scenes.next_location(site, work)
     if scenes.next_location(site, work) != location:  # without random.seed()
         return Broken(
-            "With random.seed(0) before each request, all tasks had the same status URL.",
+            "The check called random.seed(0) before each request. All tasks had the same status "
+            "URL.",
             "The random module only looks random: from some of its numbers, anyone can work out "
             "the others.",
             "uuid.uuid4() and the secrets module are made for values that nobody should be able "
@@ -164,8 +165,8 @@ def can_be_guessed(locations):
     if all(map(str.isdecimal, ids)) and len({int(b) - int(a) for a, b in pairwise(ids)}) == 1:
         return Broken(
             saw,
-            "Each id differs from the last one by the same number. Anyone who has one knows the "
-            "others, and can read the responses there.",
+            "Each id differs from the one before by the same number. Anyone who has one id knows "
+            "the others, and can read the responses to other clients.",
             "uuid.uuid4() makes an id that nobody can guess.",
             "ids-are-counted",
         )
@@ -178,10 +179,10 @@ def can_be_guessed(locations):
         )
     return Broken(
         saw,
-        "The URLs of 64 tasks differed so little that somebody could guess another client's, and "
-        "read the response there.",
+        "The URLs of 64 tasks differed so little that somebody could guess another client's URL, "
+        "and read its response.",
         "uuid.uuid4() and the secrets module make ids that nobody can guess. Counters, times and "
-        "the random module do not.",
+        "the random module don't.",
     )
 
 
@@ -191,14 +192,14 @@ def unknown_is_not_404(site, url, response):
         return Broken(
             saw,
             "A client whose task never existed, or has been forgotten, polls forever.",
-            "Only an accepted task has a record. Call abort(404) if there is none.",
+            "If nothing is stored about a task with this id, call abort(404).",
             "unknown-is-202",
         )
     if response.status_code == 200:
         return Broken(
             saw,
-            "The client takes this for the response of its task: programs look at the status code "
-            "first.",
+            "The client takes this for its task's response, because programs look at the status "
+            "code first.",
             "Call abort(404) if there is no record with this id.",
             "unknown-is-200",
         )
@@ -206,8 +207,8 @@ def unknown_is_not_404(site, url, response):
         return Broken(
             saw,
             "Nothing caught a KeyError. To Flask, that is an error in the server.",
-            "tasks.get(task_id) returns None if there is no record. Then call abort(404). (So no "
-            "running task's record can be None.)",
+            "tasks.get(task_id) returns None if there is no record. Then call abort(404). (This "
+            "works only if no running task's record is None.)",
             "unknown-is-500",
         )
     return Broken(
@@ -225,7 +226,7 @@ def status_url_takes(method, location, response):
     if response.status_code == 202 and response.headers.get("Location") not in (None, location):
         return Broken(
             f"A {method} to a task's status URL returned a 202 with another task's Location.",
-            "CatchAll took the URL for a path, and started work that nobody asked for.",
+            "CatchAll took the URL for one of its paths, and started work that nobody asked for.",
             "If GetTaskStatus has no post(), Flask looks for another resource that has one, and "
             "finds CatchAll. Write a post() that returns 405.",
             "post-starts-a-task",
@@ -261,16 +262,19 @@ def not_the_same_again(first, *others):
     second = others[0]
     if first.status.startswith("200") and second.status.startswith("404"):
         return Broken(
-            "The first poll of a finished task got a 200, the second a 404.",
-            "Networks lose responses, and people reload pages. By then, the response is gone.",
-            "Do not remove the record when a client reads it. Step 5 removes old records.",
+            "The first poll of a finished task got a 200, and the second a 404.",
+            "Networks lose responses, and people reload pages. Each poll should get the response "
+            "again.",
+            "Do not remove a response because a client has read it. From step 5 on, old responses "
+            "expire.",
             "gone-once-read",
         )
     if first.status == second.status and first.body and not second.body:
         return Broken(
-            f"The first poll got the body {described_value(first.body)}, the second an empty one.",
+            f"The first poll got the body {described_value(first.body)}, and the second an empty "
+            "one.",
             "The view streamed its body from a generator, which can be read only once.",
-            "Keep the bytes, response.get_data(), and not the response.",
+            "Keep the bytes of the whole body: response.get_data() returns them.",
             "response-used-up",
         )
     another = next(other for other in others if other != first)
@@ -288,8 +292,8 @@ def half_finished(early, final):
     return Broken(
         f"A poll while the task was ending got {saw}. Once such a task has ended, a poll gets "
         f"{later}.",
-        "For a moment, the record is neither that of a running task nor that of a finished one. "
-        "Few clients poll at that moment, and nobody will find out what went wrong.",
+        "For a moment, the record fits neither a running task nor a finished one. Few clients poll "
+        "at that moment, so nobody will find out what went wrong.",
         "Store the response before anything says that the task is done, or do both in one step.",
         None if early.status.startswith("404") else "done-before-the-answer",
     )
@@ -302,7 +306,8 @@ def failed_but_not_500(site, response):
     return Broken(
         f"A task failed with an ArithmeticError, and its status URL returned {response.status}.",
         "The work failed, and not because of the client: 500 Internal Server Error.",
-        "What becomes of an exception that is not an HTTPException?" + site.last_words(),
+        "What does your code do with an exception that is not an HTTPException?"
+        + site.last_words(),
     )
 
 
@@ -316,7 +321,7 @@ def leaked(site, body, story, expected=b""):
     if "Traceback (most recent call last)" in text:
         return Broken(
             f"{story} The client got a traceback.",
-            "It shows strangers how your program works inside.",
+            "A traceback shows strangers how your program works inside.",
             look,
             "traceback-to-client",
         )
@@ -325,7 +330,8 @@ def leaked(site, body, story, expected=b""):
             return Broken(
                 f"{story} The client got the text of an exception: "
                 + shorten(message, 70, placeholder="…"),
-                "That text is for you. It can name files, tables and other people's data.",
+                "That text is for you. It can contain the names of files and tables, and other "
+                "people's data.",
                 look,
                 "error-text-to-client",
             )
@@ -344,7 +350,8 @@ def traceback_not_logged():
     return Broken(
         "A task failed with an ArithmeticError, and its traceback was neither logged nor printed.",
         "Nobody who looks for the error will know where it is.",
-        "In the except block, app.logger.exception(...) writes the traceback to the log.",
+        "In an except block, app.logger.exception(...) writes the traceback to the log. Does the "
+        "exception reach such a block?",
     )
 
 

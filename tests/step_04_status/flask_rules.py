@@ -10,10 +10,10 @@ def async_view_not_run(site, response):
     return Broken(
         "An async def view returned the response 'done'. In the end, its client got "
         f"{response.status}: {body}.{site.last_words()}",
-        "Calling an async def function runs none of it. It returns a coroutine, which somebody "
-        "has to run.",
-        "app.ensure_sync(view) returns the view as a plain function that runs it to its end, as "
-        "Flask does in a request.",
+        "Calling an async def function runs none of its code. The call returns a coroutine, which "
+        "an event loop has to run.",
+        "app.ensure_sync(view) returns a plain function that runs the view to its end, as Flask "
+        "does in a request.",
         "async-view-not-run" if ran else None,
     )
 
@@ -24,7 +24,7 @@ def teardown_not_told(function, given):
     return Broken(
         f"One view returned, another raised ArithmeticError. In their tasks, a {function} function "
         f"was called with: {told}.",
-        "Such functions commit or roll back. One that gets None commits half-written work.",
+        "Such functions commit or roll back. If one gets None, it commits half-written work.",
         "The exception has to leave the with block of the request context: raise it there, once "
         "you have the response.",
         "teardown-not-told" if none and len(given) == 2 else None,
@@ -39,7 +39,7 @@ def signal_not_sent(errors):
         "does not call."
         if not errors
         else "Error trackers listen to that signal, and report each one.",
-        "got_request_exception.send(app, exception=error), where you build the 500.",
+        "Call got_request_exception.send(app, exception=error) where you build the 500.",
         "signal-not-sent" if not errors else None,
     )
 
@@ -48,23 +48,24 @@ def not_closed(closed):
     if closed:
         return Broken(
             f"The response was closed {len(closed)} times.",
-            "Functions that run when it is closed, such as those that delete a file, run again.",
+            "Functions from call_on_close(), for example one that deletes a file, then run again.",
             "Where does your code call response.close()?",
         )
     return Broken(
-        "The view put a function on its response with call_on_close(). The task is over, and the "
-        "function was not called.",
-        "A server closes each response that it has sent. Temporary files are deleted then.",
-        "Call response.close() once its parts are in the record.",
+        "The view passed a function to its response's call_on_close(). The task is over, but "
+        "nothing has called the function.",
+        "A server closes each response that it has sent. At that point, for example, an app "
+        "deletes temporary files.",
+        "Call response.close() once the record has the response's status, headers and body.",
         "response-not-closed",
     )
 
 
 def lost_on_closing(site, response):
     return Broken(
-        "A function that runs when the response is closed raised an exception. The client got "
-        f"{response.status} instead of the view's response.",
-        "In a request, the response has been sent by the time it is closed.",
-        "First take the parts of the response, then close it.",
+        "The view passed a function to its response's call_on_close(), and that function raised an "
+        f"exception. The client got {response.status} instead of the view's response.",
+        "In a request, the server closes a response only after it has sent it.",
+        "First store the response's status, headers and body, then close it.",
         "closed-before-it-is-kept" if response.status_code == 500 else None,
     )

@@ -64,8 +64,8 @@ def failed_while_failing(task):
         return None
     return Broken(
         f"{still_202(task)} Its thread failed with {described(error)}{task.site.place(error)}.",
-        "The view had failed, and then so did the code that deals with that.",
-        "Fix that line first, and then see what becomes of the view's own exception.",
+        "The view had failed, and then the code that handles the failure failed as well.",
+        "Fix that line first. Then see what your code does with the view's own exception.",
     )
 
 
@@ -77,7 +77,7 @@ def not_caught(task):
         still_202(task),
         "The task failed before it stored a response in its record, so the client polls forever.",
         "Catch the exception in the task, and store the response that you get with "
-        "app.handle_user_exception(error). If that raises an exception again, store a 500.",
+        "app.handle_user_exception(error). If that call raises an exception, too, store a 500.",
         "exception-not-caught",
     )
 
@@ -88,8 +88,8 @@ def counts_as_false(task):
         return None
     return Broken(
         still_202(task),
-        'A task that returned "done" was finished. This one\'s result, or the body made from it, '
-        "counts as false, so it looks as if there were no response yet.",
+        'Another task, which returned "done", was finished. This task\'s result, or the body made '
+        "from it, counts as false in Python, so your code seems to see no response yet.",
         "Test whether the task has ended, not whether its response counts as true.",
         "empty-is-never-finished",
     )
@@ -111,7 +111,7 @@ def exception_kept(task):
         return None
     return Broken(
         f"{task.story} The task's status URL returned 500.{task.last_words}",
-        "Flask-RESTful got the exception itself, and cannot turn that into JSON.",
+        "Flask-RESTful got the exception itself, and cannot turn an exception into JSON.",
         "In the task, call app.handle_user_exception(error), and turn what it returns into a "
         "response.",
         "exception-kept-as-it-is",
@@ -126,7 +126,8 @@ def abort_taken_for_a_crash(task):
     return Broken(
         f"{task.story} The task's status URL returned 500. The blocking endpoint returns "
         f"{task.expected.status}.",
-        "abort() raises an HTTPException, which says what to send. The task treated it as a crash.",
+        "abort() raises an HTTPException, which says what to send. Your code treated it as a "
+        "crash.",
         "Call app.handle_user_exception(error) first. Only an exception that this function raises "
         "is a crash.",
         "abort-becomes-500",
@@ -164,7 +165,8 @@ def built_at_the_poll(task):
         return None
     return Broken(
         f"{task.story} Its result was turned into a response only when the client polled.",
-        "By then, the original request was over. A poll is another request, with other rules.",
+        "By then, the original request was over. A poll is another request, so the response can "
+        "come out differently.",
         "Build the response in the task, inside its request context. Keep its status, headers and "
         "body.",
         "made-when-asked",
@@ -180,13 +182,15 @@ def built_by_other_rules(task):
             f"{task.story} Its response was built by Flask's rules for plain views.",
             "Flask-RESTful has its own rules for resources, and sends "
             f"{described_value(task.expected.body)}.",
-            "api.output(view) is the view with these rules around it. "
-            "api.owns_endpoint(request.endpoint) tells a resource from a plain view.",
+            "api.output(view) is a function that calls the view and applies Flask-RESTful's rules "
+            "to its result. api.owns_endpoint(request.endpoint) tells a resource from a plain "
+            "view.",
             "resource-taken-for-a-view",
         )
     return Broken(
         f"{task.story} Its response was built by Flask-RESTful's rules.",
-        f"Those are for resources. Flask sends {described_value(task.expected.body)}.",
+        "Those are for resources. For a plain view, Flask sends "
+        f"{described_value(task.expected.body)}.",
         "api.owns_endpoint(request.endpoint) tells a resource from a plain view. For a plain view, "
         "call app.make_response(value).",
         "view-taken-for-a-resource",

@@ -22,8 +22,8 @@ FIRST_REQUEST = "Start the cleaner with the first request, unless app.testing is
 def runs_after_import(site):
     saw = "A thread is still running after the module was imported."
     means = (
-        "Each test that imports the app gets a thread that it did not ask for. A server that forks "
-        "after the import serves without it."
+        "Each test that imports the app gets a thread that it does not need. If a server forks "
+        "after the import, its new processes have no cleaner."
     )
     if not is_there_a_cleaner(site):
         return Broken(saw, means, "Which line starts a thread while the file is being imported?")
@@ -32,7 +32,7 @@ def runs_after_import(site):
 
 def runs_under_testing(site):
     saw = "A thread is still running after a request, although TESTING is set."
-    means = "Each test that sends a request gets a thread that it did not ask for."
+    means = "Each test that sends a request gets a thread that it does not need."
     if not is_there_a_cleaner(site):
         return Broken(saw, means, "Which thread does a request start, besides its task's?")
     return Broken(saw, means, FIRST_REQUEST, "cleaner-under-testing")
@@ -48,7 +48,7 @@ def not_the_default(key, value):
     default, until_then = DEFAULTS[key]
     return Broken(
         f'app.config["{key}"] is {described_value(value)}.',
-        f"Anyone who runs the app may set it to something else. Until then, {until_then}.",
+        f"Anyone who runs the app may choose another value. By default, {until_then}.",
         f"The lesson sets it to {default}. Did you change it to try something?",
     )
 
@@ -73,11 +73,11 @@ def not_forgotten(site, work, polls):
     sweep(site)
     if not any(found(site, location) for location in polls):
         return Broken(
-            f"{saw} The task is still there. With the clock put back to one second after the "
-            "task's end, a sweep forgot it.",
+            f"{saw} The task is still there. When the check set the clock back to one second after "
+            "the task's end, a sweep forgot the task.",
             "The sweep forgets young tasks and keeps old ones.",
-            "Which way round do you compare? The longer ago a task ended, the smaller its end "
-            "time.",
+            "Is your comparison the wrong way around? The longer ago a task ended, the smaller its "
+            "end time.",
             "compared-the-wrong-way",
         )
     if not found_by_one_clock(site, work, KEEP + 1):
@@ -90,8 +90,8 @@ def one_for_each_sweep():
         "Two tasks ended more than five minutes ago. One sweep forgot one of them, and the next "
         "sweep the other.",
         "When tasks end faster than sweeps come, memory still fills up.",
-        "An if looks once; a while goes on as long as there is an old task. And a loop over a list "
-        "skips an item each time it removes one from that list.",
+        "An if statement looks once, but a while loop goes on as long as there is an old task. A "
+        "for loop over a list skips an item each time it removes one from that list.",
         "one-for-each-sweep",
     )
 
@@ -116,9 +116,9 @@ def two_clocks(saw):
 
 
 def records_left(tasks):
-    are = "record, and it" if len(tasks) == 1 else "records, and the first one"
+    are = "record, which" if len(tasks) == 1 else "records, and the first one"
     saw = (
-        f"Two tasks are forgotten, but tasks still has {len(tasks)} {are} is "
+        f"Two tasks are forgotten, but the dict tasks still has {len(tasks)} {are} is "
         f"{described_value(next(iter(tasks.values())))}."
     )
     means = "Records that nobody can fetch any more still take up memory."
@@ -127,18 +127,19 @@ def records_left(tasks):
     return Broken(
         saw,
         means,
-        "An emptied record still has its key. del tasks[task_id] removes both.",
+        "An empty record still has its key. del tasks[task_id] removes both the record and its "
+        "key.",
         "record-emptied-not-removed",
     )
 
 
 def ids_kept(name):
     return Broken(
-        "Four tasks ended more than five minutes ago, and there were three sweeps. The variable "
-        f"{name} still holds the ids of all four.",
-        "It grows with every task and never shrinks, so memory still fills up.",
-        "Remove what a sweep has dealt with from there, too: popleft() for a queue, del for a "
-        "dict.",
+        "Four tasks ended more than five minutes ago, and there were three sweeps. The ids of all "
+        f"four are still in your variable {name!r}.",
+        "That variable grows with every task and never shrinks, so memory still fills up.",
+        "When a sweep removes a record, remove the task from this variable, too: with popleft() "
+        "from a queue, with del from a dict.",
         "ends-kept-for-ever",
     )
 
@@ -185,46 +186,47 @@ def follows_the_system_clock(site, response, fits, hours, ended):
     ended: how long ago the task ended. fits: the status code that this mistake leads to.
     """
     look = "time.time() and datetime follow the system clock. time.monotonic() never goes back."
-    effect, mistake = "That must not make a task older or younger.", None
+    effect, mistake = "Such a change must not make a task older or younger.", None
     if "utcnow" in site.clock.asked:
         mistake = "utcnow-for-age"
         look = (
-            "utcnow() gives the time in Greenwich, and timestamp() mistakes it for local time. "
+            "utcnow() returns the time in UTC, and timestamp() mistakes it for local time. "
             "Besides, utcnow() follows the system clock. time.monotonic() never goes back."
         )
     elif "monotonic" not in site.clock.asked:
         mistake = "wall-clock-for-age"
     if mistake and (hours, fits) == (-1, 200):
-        effect = "After that, nothing is forgotten for an hour."
+        effect = "Such a change keeps every finished task an hour too long."
     if mistake and (hours, fits) == (1, 404):
-        effect = "At that moment, every finished task counts as old."
+        effect = "Such a change makes every finished task count as old."
     return after_a_sweep(
         site,
         response,
         fits,
         f"A task ended {ended} minutes ago. Then the system clock was set "
         f"{'back' if hours < 0 else 'forward'} by an hour, and there was a sweep.",
-        f"Computers set their clocks on their own. {effect}",
+        f"Computers set their clocks automatically. {effect}",
         look,
         mistake,
     )
 
 
 KEEP_FROM_CONFIG = (
-    "How long clients need differs from app to app, so it is configuration.",
+    "Clients of different apps need more or less time, so KEEP_SECONDS is a setting.",
     'Read app.config["KEEP_SECONDS"] inside clean_old_tasks().',
 )
 
 
 def kept_too_long(site, response, location):
-    story = "With KEEP_SECONDS at 20, a task ended 25 seconds ago, and there was a sweep."
+    story = "KEEP_SECONDS is 20. A task ended 25 seconds ago, and there was a sweep."
     site.clock.advance(KEEP)
     sweep(site)
     if response.status_code == 200 and not found(site, location):
         return Broken(
-            f"{story} Its status URL returned 200 OK. A sweep 325 seconds after its end forgot it.",
-            "The sweep uses another number: one in the code, or one that was read before the key "
-            "was changed.",
+            f"{story} Its status URL returned 200 OK. A sweep 325 seconds after the task's end "
+            "forgot the task.",
+            "The sweep uses another number: one in your code, or the value that KEEP_SECONDS had "
+            "before the check changed it.",
             KEEP_FROM_CONFIG[1],
             "keep-not-from-config",
         )
@@ -232,7 +234,7 @@ def kept_too_long(site, response, location):
 
 
 def not_kept_long_enough(site, response):
-    story = "With KEEP_SECONDS at 20, a task ended 10 seconds ago, and there was a sweep."
+    story = "KEEP_SECONDS is 20. A task ended 10 seconds ago, and there was a sweep."
     return after_a_sweep(site, response, 404, story, *KEEP_FROM_CONFIG)
 
 
@@ -254,14 +256,14 @@ def not_one_cleaner(site, work, after_two, count):
     if (after_two, count) == (2, 3):
         return Broken(
             saw,
-            "Each request starts one, and none of them ends. Soon there will be thousands.",
-            "Flask calls a before_request function on every request. Look first whether there is a "
-            "cleaner already.",
+            "Each request starts a cleaner, and none of them ends. Soon there will be thousands.",
+            "Flask calls a before_request function on every request. Start a cleaner only if there "
+            "is none yet.",
             "cleaner-at-each-request",
         )
     return Broken(
         saw,
-        "One is enough. Each further one is a thread that does the same work again.",
+        "One is enough. Each further cleaner is a thread that does the same work again.",
         "Which lines start a cleaner, and how often do they run?",
     )
 
@@ -272,9 +274,10 @@ def no_cleaner(site, work):
     site.get(work.url)
     if site.get(old).status_code == 404:
         return Broken(
-            "No cleaner is running, but a request did the sweep: an old task was gone after it.",
-            "Without requests, nothing is forgotten. With many, each of them has to wait for a "
-            "sweep.",
+            "No cleaner is running, but a request did a sweep: after the request, an old task was "
+            "gone.",
+            "Without requests, nothing is forgotten. With many requests, each one has to wait for "
+            "a sweep.",
             "Start a thread that sweeps, and leave the requests alone.",
             "sweeps-at-requests",
         )
@@ -282,7 +285,7 @@ def no_cleaner(site, work):
         return never_started()
     return Broken(
         "After three requests, no cleaner is running: a thread was started for it, and has ended.",
-        "So nothing calls clean_old_tasks() any more, and memory fills up.",
+        "Now nothing calls clean_old_tasks(), so memory fills up.",
         "A thread ends when its function returns. What ends the cleaner's loop?",
     )
 
@@ -291,7 +294,7 @@ def error_not_logged():
     return Broken(
         "The clock was made to raise an OSError once, and the log does not mention it.",
         "The people who run the app never find out that something is wrong.",
-        "Call app.logger.exception(...) where the exception is caught.",
+        "Call app.logger.exception(...) where your code catches the exception.",
         "sweep-error-not-logged",
     )
 

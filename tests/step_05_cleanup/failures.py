@@ -6,7 +6,7 @@ from tests.harness.cleaner import cleaners
 from tests.harness.expect import Broken
 from tests.harness.load import described
 
-ONE_STEP = "No other thread may come between looking and acting. A lock around both prevents that."
+ONE_STEP = "Another thread can run between looking and acting. Put the same lock around both."
 
 # A sweep that raises an exception, or does not return
 
@@ -34,7 +34,7 @@ def failed_sweep(site, error):
         or Broken(
             saw,
             "A sweep that raises an exception stops there, so old tasks stay in memory.",
-            "What does this line expect that is not the case?",
+            "What does this line rely on that is not true?",
         )
     )
 
@@ -50,8 +50,8 @@ def assigned_to_a_global(site, error, saw):
         look = f"A function that assigns to a global variable needs the line: global {name}"
     return Broken(
         saw,
-        f"A function that assigns to {name} has a local variable of that name, and this one has "
-        "no value yet.",
+        f"If a function assigns to {name}, that name is a local variable throughout the function. "
+        "Here, the local variable has no value yet.",
         look,
         "global-forgotten",
     )
@@ -63,7 +63,8 @@ def changed_while_looping(error, saw):
     return Broken(
         saw,
         "The sweep changes what it is looping over, so Python stops the loop.",
-        "Loop over a copy, such as list(tasks), or take the tasks that ended first from a queue.",
+        "Loop over a copy, for example list(tasks). Or keep the tasks in a queue, and take the "
+        "oldest from there.",
         "deletes-while-looping",
     )
 
@@ -77,9 +78,9 @@ def failed_for_a_task(site, error, saw):
         return Broken(
             f"clean_old_tasks() raised KeyError for the id of a task that is already forgotten"
             f"{place}.",
-            "The sweep came to this task once more, after its record had been removed.",
-            "When you remove a record from tasks, remove its end time as well, and note each end "
-            "only once.",
+            "The task's record is already gone, but the sweep came to the task again.",
+            "When you remove a record from tasks, remove the task's end time as well. Note each "
+            "task's end only once.",
             "end-left-in-queue",
         )
     if isinstance(error, (KeyError, TypeError)) and not all(call.ended for call in site.calls()):
@@ -93,7 +94,7 @@ def failed_for_a_task(site, error, saw):
     if location:
         return Broken(
             f"clean_old_tasks() raised KeyError for the id of a finished task{place}.",
-            "The task is not forgotten yet, but the sweep looks for its id where it is not.",
+            "The task is not forgotten yet, but the sweep looks for its id in the wrong place.",
             "Is the end of every task noted, however it ends? Is its id the same everywhere?",
         )
     return None
@@ -124,7 +125,7 @@ def not_gone(site, response, story):
         response,
         200,
         story,
-        "A server that does not forget old tasks runs out of memory in the end.",
+        "A server that does not forget old tasks runs out of memory sooner or later.",
         "What does the sweep compare with KEEP_SECONDS? Does it remove the record from tasks?",
     )
 
@@ -136,7 +137,8 @@ def gone_too_early(site, response, story):
         404,
         story,
         "The client has five minutes to fetch the response, and it is already gone.",
-        "Compare the task's age in seconds with KEEP_SECONDS. Which way round?",
+        "Compare the task's age in seconds with KEEP_SECONDS. Is the comparison the right way "
+        "around?",
     )
 
 
@@ -157,7 +159,7 @@ def failed_together(site, what, error):
     return Broken(
         f"{saw}{site.place(error)}.",
         "Between any two steps of a thread, another thread can run.",
-        "What does this line expect, and which other thread can change it? " + ONE_STEP,
+        "What does this line rely on, and which other thread can change that? " + ONE_STEP,
     )
 
 
@@ -201,24 +203,24 @@ def lost(what, status_code, mistake):
     if mistake == "sweeps-without-lock":
         return Broken(
             f"{saw} 404.",
-            "After one sweep had looked, and before it acted, the other one changed something.",
+            "After one sweep had looked, but before it acted, the other sweep changed something.",
             ONE_STEP,
             mistake,
         )
     return Broken(
         f"{saw} 404.",
-        "Its client has a 202 for it, and the record is gone.",
+        "The task's client has a 202, but the record is gone.",
         "What can another thread change between two steps of the sweep?",
     )
 
 
 def overlooked(status_code):
-    """The Broken for old tasks that are there after two sweeps at once and a third one."""
+    """The Broken for old tasks that are there after a sweep beside other threads and one more."""
     return Broken(
-        "Some tasks had ended more than five minutes ago. Afterwards, the status URL of one of "
-        f"them returned {status_code}.",
-        "A task that every sweep overlooks stays in memory for ever.",
-        "Can a task be taken out of the queue while its record stays in tasks?",
+        "Some tasks had ended more than five minutes ago. After more than one sweep, the status "
+        f"URL of one of them returned {status_code}.",
+        "A task that every sweep overlooks stays in memory forever.",
+        "Can a sweep take a task out of the queue, and leave its record in tasks?",
     )
 
 
@@ -227,8 +229,8 @@ def overlooked(status_code):
 
 def never_started():
     return Broken(
-        "Requests were served, but no thread was started except for their tasks.",
-        "So nothing calls clean_old_tasks(), and memory fills up.",
+        "The app served requests, but started no threads except those for their tasks.",
+        "Nothing calls clean_old_tasks(), so memory fills up.",
         "Does your code reach cleaner.start()? Flask calls a function before each request only if "
         "it is decorated with @app.before_request.",
         "cleaner-never-started",
@@ -252,7 +254,7 @@ def will_not_sweep(site, story):
 
 def cleaner_failed(site, error):
     saw = f"The cleaner's thread failed with {described(error)}{site.place(error)}."
-    means = "So nothing is forgotten any more, and nobody notices until the memory is full."
+    means = "Now nothing is forgotten, and nobody notices until the memory is full."
     if "the clock failed once" in str(error):
         return Broken(
             saw,
@@ -261,7 +263,7 @@ def cleaner_failed(site, error):
             "on.",
             "dies-of-first-error",
         )
-    return Broken(saw, means, "What does this line expect that is not the case?")
+    return Broken(saw, means, "What does this line rely on that is not true?")
 
 
 def rests_too_long(site):
@@ -272,8 +274,8 @@ def rests_too_long(site):
             return Broken(
                 f"SWEEP_SECONDS is 0.01, but the cleaner waits for {wait.seconds:g} seconds"
                 f"{site.at(thread)}.",
-                "It uses another number: one in the code, or one that was read before the key was "
-                "changed.",
+                "The cleaner uses another number: one in your code, or the value that "
+                "SWEEP_SECONDS had before the check changed it.",
                 'Read app.config["SWEEP_SECONDS"] inside the loop, where the cleaner waits.',
                 "rest-not-from-config",
             )
@@ -282,10 +284,10 @@ def rests_too_long(site):
 
 def cleaner_ended(story):
     return Broken(
-        f"{story} The cleaner was started, and its thread has ended.",
-        "A thread ends when its function returns. Then nothing sweeps any more.",
-        "The cleaner needs a loop. wait(seconds) returns False when the time is up, and True as "
-        "soon as the event is set: while not …",
+        f"{story} The app started a cleaner, but its thread has ended.",
+        "A thread ends when its function returns. After that, nothing sweeps.",
+        "The cleaner needs a loop. stop_cleaner.wait(seconds) returns False when the time is up, "
+        "and True as soon as the event is set, so it can be part of the loop's condition.",
         "cleaner-without-loop",
     )
 
@@ -301,14 +303,14 @@ def not_forgotten_in_time(site, story):
 
 # A cleaner that does not stop
 
-STILL = "A test or a shutdown would have to wait for it."
+STILL = "A test or a shutdown would have to wait for this thread."
 
 
 def sleeps_on(site, thread, seconds):
     return Broken(
         f"stop_cleaner is set, but the cleaner is still in time.sleep({seconds:g})"
         f"{site.at(thread)}.",
-        f"{STILL} That can take a minute each time.",
+        f"{STILL} Each time, that can take a minute.",
         "Nothing can end time.sleep(seconds) early. stop_cleaner.wait(seconds) ends as soon as the "
         "event is set.",
         "sleep-cannot-be-ended",
@@ -320,7 +322,7 @@ def sweeps_on():
         "stop_cleaner is set, but the cleaner goes on. It has read the clock 1000 times since.",
         "Once the event is set, wait() returns immediately, each time. A loop that goes on anyway "
         "keeps a processor busy.",
-        "wait() returns True when the event is set, and that has to end the loop: while not …",
+        "wait() returns True when the event is set. Let that end the loop.",
         "stop-not-looked-at",
     )
 
@@ -329,7 +331,7 @@ def does_not_stop(site, thread, waits_for_another):
     return Broken(
         f"stop_cleaner is set, but a thread is still running{site.at(thread)}.",
         STILL,
-        "It is waiting for something other than stop_cleaner."
+        "The thread is waiting for something other than stop_cleaner."
         if waits_for_another
         else "stop_cleaner.wait(seconds) returns True as soon as the event is set. What does the "
         "cleaner do then?",

@@ -132,8 +132,8 @@ def refused_but_done(calls, accepted, refused):
 
 def records_left(before, after, refused):
     return Broken(
-        f"{refused} requests were refused. Before them, tasks had {before} records; after them, it "
-        f"had {after}.",
+        f"The server refused {refused} requests. Before them, the dict tasks had {before} records; "
+        f"after them, it had {after}.",
         "No sweep ever removes a record that belongs to no task. Memory fills up just when the "
         "server is busiest.",
         "Take a slot first, and then make the record.",
@@ -149,7 +149,8 @@ def slots_lost(ends, free, slots):
         f"These tasks ended: {', '.join(others)}, and {last}. Then the server accepted "
         f"{requests.get(free, f'only {free} more requests')}, although it has {slots} slots.",
         "A lost slot never comes back. In the end, the server refuses every request.",
-        "Where does your code release the slot? It must do so however the task ends: in a finally.",
+        "Where does your code release the slot? It must do so however the task ends: in a finally "
+        "block.",
         "place-never-returned" if slots - free == len(ends) else "place-lost-by-an-error",
     )
 
@@ -162,7 +163,7 @@ def failed_for_the_last_slot(site, error):
     if "during iteration" in str(error):
         return Broken(
             saw,
-            "One request looped over something that the other one changed.",
+            "One request looped over something, and the other request changed it.",
             "With a lock, only one request at a time can count the tasks and take a slot.",
             "loops-over-what-others-change",
         )
@@ -178,7 +179,7 @@ def last_slot_taken_twice():
     return Broken(
         f"{LAST}, and both were accepted.",
         "Both requests looked for a free slot, and both saw the same one. Then both took it.",
-        "Looking and taking must be a single action, like a semaphore's acquire().",
+        "Looking for a slot and taking it must be a single action, like a semaphore's acquire().",
         "place-taken-twice",
     )
 
@@ -227,9 +228,10 @@ def may_be_stored(responses):
         name = "unknown-may-be-stored"
     return Broken(
         f"{lacking[0]} returned {responses[lacking[0]].status} without Cache-Control: no-store.",
-        "A cache between server and client may store a response, above all a 404, and send it "
+        "A cache between server and client may store a response, especially a 404, and send it "
         "when it is no longer true.",
-        "A function under @app.after_request gets every response, and returns it.",
+        "Flask passes every response to a function decorated with @app.after_request. Set the "
+        "header there.",
         name,
     )
 
@@ -248,8 +250,8 @@ def view_overruled(values):
 def failure_not_logged():
     return Broken(
         "A teardown function failed after the view had returned, but the log has nothing about it.",
-        "When an exception ends a thread, Python prints it. A pool stores the exception in a "
-        "Future, where nobody looks.",
+        "Python prints an exception that ends a thread, but a pool prints nothing. Nobody hears of "
+        "an exception that your code doesn't log.",
         "Put everything that the task does into a try block. Under except BaseException, call "
         "app.logger.exception(...).",
         "died-unseen",
@@ -285,7 +287,7 @@ def not_accepted(stopped):
 def still_there(stopped):
     return Broken(
         f"{story(stopped)} The process was still running {PROCESS_LIMIT} seconds after its start.",
-        "Whatever restarts the server waits for it, and then has to kill it.",
+        "The program that restarts the server waits for it, and in the end has to kill it.",
         "What keeps the process alive? Do the pool's threads end?",
     )
 
@@ -328,9 +330,10 @@ def unfinished(stopped, workers):
     if stopped.done == workers:
         return Broken(
             saw,
-            "The running tasks were finished, but the waiting ones were dropped. Their clients "
-            "have a 202, too.",
-            "Does your code cancel the waiting tasks? Left alone, a pool finishes all of them.",
+            "The server finished the running tasks, but dropped the waiting ones. The clients of "
+            "those tasks have a 202, too.",
+            "Does your code cancel the waiting tasks? If nothing cancels them, a pool finishes all "
+            "of them.",
             "waiting-dropped",
         )
     means = "Every 202 is a promise, so the server has to finish all of the tasks."
@@ -349,7 +352,7 @@ def failed_exit(stopped):
     return Broken(
         f"{story(stopped)} All of them were finished, but the process ended with exit status "
         f"{stopped.exit_status}.{last_line(stopped)}",
-        "To whatever started the server, any exit status but 0 means that it failed.",
+        "To the program that started the server, any exit status but 0 means a failure.",
         "Which exception does your handler raise, or which status does it exit with?",
     )
 
@@ -358,10 +361,10 @@ def never_given_up(grace):
     return Broken(
         f"GRACE_SECONDS was {grace}, and a task never ended. SIGTERM arrived, but the "
         f"process was still running {PROCESS_LIMIT} seconds after its start.",
-        "Left alone, Python waits for a pool as long as it takes. Whatever restarts the server has "
-        "to kill it.",
+        "Without a time limit, Python waits for a pool as long as it takes. The program that "
+        "restarts the server has to kill it.",
         "Set a time limit in the handler: faulthandler.dump_traceback_later(seconds, exit=True) "
-        "ends the process, and shows where it was stuck.",
+        "ends the process, and prints what each thread was doing.",
         "no-grace",
     )
 
@@ -369,8 +372,8 @@ def never_given_up(grace):
 def handler_replaced():
     return Broken(
         "SIGTERM had a handler before your file was imported. Now it has another one.",
-        "gunicorn imports the app into a process that knows how to stop. If your handler replaces "
-        "its own, requests under way are cut off.",
+        "By default, gunicorn sets its own handler before it imports the app. If your handler "
+        "replaces gunicorn's, it cuts off requests that are in progress.",
         "Set your handlers only if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL, which means "
         "that nothing else has set one.",
         "handler-replaced",

@@ -83,13 +83,14 @@ def made_twice(site, response, made):
         return Broken(
             f"The first request to a new process returned {response.status}.{site.last_words()}",
             "A process has to accept its first request, like any other.",
-            "What does a request need that only an earlier request creates?",
+            "Does a request need something that only an earlier request creates?",
         )
     return Broken(
-        "Celery had to create the same task twice, as it may if the first two requests to a "
-        "process arrive at the same time. The request then returned "
+        "The check made Celery create the same task twice. This can happen if the first two "
+        "requests to a process arrive at the same time. The request then returned "
         f"{response.status}.{site.last_words()}",
-        "Celery creates a task when it is first used, and is not prepared for two threads there.",
+        "Celery creates a task when it is first used. It fails if two threads do that at the same "
+        "time.",
         "Call celery.finalize() below the last task. It creates all tasks before a request "
         "arrives.",
         "made-at-first-use" if response.status_code == 500 else None,
@@ -186,8 +187,8 @@ def forgotten_unfinished(response, story):
     return Broken(
         f"{story} Its status URL returned {response.status}.",
         "The task is not over, but the note that it was accepted is gone.",
-        "result_expires counts from the time of writing, and each Celery app has only one. With "
-        "two apps, you have two.",
+        "result_expires counts from the time of writing, and each Celery app has only one value "
+        "for it. With a second Celery app, notes can have a value of their own.",
         "note-expires",
     )
 
@@ -258,8 +259,9 @@ def forgotten_early(response, seconds):
     """seconds: how long after the task's end and after a first poll."""
     ended = "ended less than five minutes ago" if seconds else "has just ended"
     return Broken(
-        f"A task {ended}, and has been polled before. The next poll returned {response.status}.",
-        "Responses get lost in the network, and people reload pages.",
+        f"A task {ended}, and its client has polled before. The next poll returned "
+        f"{response.status}.",
+        "Networks lose responses, and people reload pages.",
         "Does a poll remove the result? What is result_expires?",
         None if seconds or response.status_code != 404 else "gone-once-read",
     )
@@ -327,8 +329,8 @@ def stopped_worker_finished(response, acknowledged):
     if response.status_code == 500:
         return Broken(
             saw,
-            "To stop a process, Celery raises SystemExit in it. Here, that was taken for the "
-            "view's own error, so the task counts as finished, and nobody does it.",
+            "To stop a process, Celery raises SystemExit in it. Your code took that for the view's "
+            "own error, so the task counts as finished, and no worker does it.",
             look,
             "taken-for-the-views-own",
         )
@@ -345,7 +347,7 @@ def stopped_worker_finished(response, acknowledged):
 def no_maximum(most):
     return Broken(
         f'app.config["MAX_CONTENT_LENGTH"] is {described_value(most)}.',
-        "On its way, a message is in memory several times: in the web process, in Redis, and in "
+        "On its way, a message takes up memory several times: in the web process, in Redis, and in "
         "the worker. So its length needs a limit.",
         'Flask refuses longer bodies if you set this limit: app.config["MAX_CONTENT_LENGTH"] = …',
         "any-length",
@@ -421,7 +423,7 @@ def secret_in_the_log(log, secrets):
 def secret_for_monitors(secret):
     return Broken(
         f"The message's headers contain {secret!r}.",
-        "Celery puts the arguments there a second time, as text, for logs and monitors.",
+        "Celery puts the arguments into the headers as well, as text, for logs and monitors.",
         'To put another text there, pass argsrepr="…" to apply_async(), and kwargsrepr="…" if the '
         "message has keyword arguments.",
         "arguments-in-the-headers",

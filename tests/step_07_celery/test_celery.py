@@ -85,7 +85,7 @@ def test_a_busy_worker_leaves_the_rest(site):
         f"{f'up to {2 * each}' if each else 'all'} messages at the same time.",
         "While the worker does two tasks, the other messages wait, even if another worker is idle. "
         "If the worker is killed, their tasks may be done late, or never.",
-        "Have a worker take one message for each task that it does at a time.",
+        "With a multiplier of 1, a worker that does two tasks at a time takes two messages.",
         "takes-more-than-it-does",
     )
 
@@ -228,7 +228,7 @@ def test_what_is_not_json_stays_behind(site):
 
 
 def test_a_task_may_end_before_it_is_noted(site):
-    """A task that ends immediately counts as finished, because it is noted before it is sent."""
+    """A task that ends immediately counts as finished: its request notes it before sending it."""
     site.expect_celery()
     work = site.work()
     calls = []  # how many there were at each note

@@ -29,11 +29,11 @@ BAD = {
     "empty": ("", r"\S+app\.py has no app\."),
     "syntax": (
         GOOD.replace("Api(app)", "Api(app"),
-        r"Python cannot read \S+app\.py, line 12: '\(' was never closed\.",
+        r"Python cannot read \S+app\.py, line 13: '\(' was never closed\.",
     ),
     "indentation": (
         GOOD.replace("    return accept", "  return accept"),
-        r"Python cannot read \S+app\.py, line 24: unindent does not match .*\.",
+        r"Python cannot read \S+app\.py, line 25: unindent does not match .*\.",
     ),
     "null byte": ("app = 1\0", r"Python cannot read \S+app\.py.*: .*null byte.*"),
     "not UTF-8": (b"app = 'caf\xe9'", r"Python cannot read \S+app\.py.*: .*utf-8.*"),
@@ -45,33 +45,33 @@ BAD = {
     ),
     "raises": (
         GOOD.replace("api = Api(app)", "api = Api(app).nothing"),
-        r"\S+app\.py, line 12, raises AttributeError: 'Api' object has no .* imported\.",
+        r"\S+app\.py, line 13, raises AttributeError: 'Api' object has no .* imported\.",
     ),
     "exits": (
         at_import("raise SystemExit"),
-        r"\S+app\.py, line 13, raises SystemExit while it is being imported\.",
+        r"\S+app\.py, line 14, raises SystemExit while it is being imported\.",
     ),
     "exits in a task": (
         in_task("raise SystemExit"),
-        r"The task's thread failed with SystemExit \(\S+app\.py, line 30\)\.",
+        r"The task's thread failed with SystemExit \(\S+app\.py, line 31\)\.",
     ),
     "recursion without end": (
         at_import("def f(): f()\nf()"),
-        r"\S+app\.py, line 13, raises RecursionError: .* while it is being imported\.",
+        r"\S+app\.py, line 14, raises RecursionError: .* while it is being imported\.",
     ),
     "loop without end": (
         at_import("sum(range(10**13))"),  # and nobody else gets the interpreter
-        r"\S+app\.py was still busy after 2 seconds, at line 13\.",
+        r"\S+app\.py was still busy after 2 seconds, at line 14\.",
     ),
     "deadlock": (
         at_import("lock = threading.Lock(); lock.acquire(); lock.acquire()"),
-        r"\S+app\.py was still busy after 2 seconds, at line 13\.",
+        r"\S+app\.py was still busy after 2 seconds, at line 14\.",
     ),
     "thread without end": (
         at_import(
             "threading.Thread(target=lambda: [1 for _ in iter(int, 1)], daemon=True).start()"
         ),
-        r"A thread of the app is still alive after the test, at \S+app\.py, line 13\.",
+        r"A thread of the app is still alive after the test, at \S+app\.py, line 14\.",
     ),
     "ends Python": (
         at_import("import os; os._exit(3)"),
@@ -87,7 +87,7 @@ BAD = {
     ),
     "runs": (
         GOOD.replace(MAIN, ""),
-        r"\S+app\.py, line 38, starts a server while it is being imported\.",
+        r"\S+app\.py, line 39, starts a server while it is being imported\.",
     ),
 }
 
@@ -95,7 +95,7 @@ BAD = {
 if sys.platform == "linux":  # where memory can be held to a limit
     BAD["memory without end"] = (
         at_import("bomb = []\nwhile True: bomb.append(bytes(10**8))"),
-        r"\S+app\.py, line 14, raises MemoryError while it is being imported\.",
+        r"\S+app\.py, line 15, raises MemoryError while it is being imported\.",
     )
 
 

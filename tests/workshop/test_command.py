@@ -67,7 +67,7 @@ def test_a_mistake_s_own_hint_is_no_markdown(laptop):
 
 def test_code_in_a_hint_comes_out_as_it_stands_in_the_lesson(laptop):
     hint = text(laptop.app(4).with_name("README.md")).rpartition("<details>")[2]
-    code = re.search(r"```python\n(.*)```", hint, re.DOTALL)[1]
+    code = re.search(r"```python\n(.*?)```", hint, re.DOTALL)[1]
     assert max(map(len, code.splitlines())) > 80
     laptop.says("hint 4")
     said = [laptop.run("hint 4", COLUMNS="80").stdout for _ in range(3)]
