@@ -70,11 +70,11 @@ def ensure(*groups):
 
 
 def groups():
-    """The dependency groups that the commands install: all of pyproject.toml's, except proof."""
+    """The dependency groups that the commands install: all of pyproject.toml's, except mutation."""
     import tomllib
 
     every = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"]
-    return [group for group in every if group != "proof"]
+    return [group for group in every if group != "mutation"]
 
 
 def apply_from_option(arguments):
