@@ -98,7 +98,7 @@ def fits(entry, change):
 
 def main(numbers):
     """Print the table, and the mutants that live and are not listed; return the exit status."""
-    setup.ensure("core", "verify", "proof")
+    setup.ensure("core", "verify", "mutation")
     steps = [step for step in STEPS if not numbers or step.number in numbers]
     solutions = Solutions()
     folders = " or ".join(step.folder for step in steps)
