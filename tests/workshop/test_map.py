@@ -78,3 +78,15 @@ def test_an_app_imports_nothing_of_ours(path):
     found = re.findall(r"^(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.M)
     assert found
     assert not set(found) & {*OURS, "steps", "solutions"}
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.folder)
+def test_a_check_fits_on_a_screen(step):
+    """A learner has to understand a failing check within a minute."""
+    for path in step.checks.glob("*.py"):
+        code = path.read_text(encoding="utf-8")
+        assert len(code.splitlines()) <= 450, f"{path} is too long: split it"
+        for check in ast.parse(code).body:
+            if isinstance(check, ast.FunctionDef) and check.name.startswith("test_"):
+                first, last = check.body[1].lineno, check.body[-1].end_lineno  # 0 is its docstring
+                assert last - first < 20, f"{check.name} is too long: move words to diagnose.py"
