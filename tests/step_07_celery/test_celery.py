@@ -96,7 +96,7 @@ from tests.step_04_status.test_status import test_an_unknown_task_is_404  # noqa
 
 
 def test_what_celery_gives_up_is_500(site):
-    """If no request could have sent a message, a worker calls no view for it; polls get 404 or 500.
+    """A worker calls no view for a message that no request could have sent; polls get 404 or 500.
 
     The check puts such messages into the broker.
     """
@@ -228,7 +228,7 @@ def test_what_is_not_json_stays_behind(site):
 
 
 def test_a_task_may_end_before_it_is_noted(site):
-    """A task that ends immediately counts as finished: its request notes it before sending it."""
+    """A task that ends immediately counts as finished: its note comes before its message."""
     site.expect_celery()
     work = site.work()
     calls = []  # how many there were at each note
