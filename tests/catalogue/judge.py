@@ -91,7 +91,7 @@ def verdict(step, code, checks=None, maxfail=1):
 
 
 @cache
-def verdict_on(step, mistake, thorough=False):
+def verdict_on(step, mistake, thorough):
     """The Verdict on a wrong solution; thorough: by all checks."""
     checks = set(checks_of(step)) if thorough else held_to(step, mistake)
     return verdict(step, wrong_solution(step, mistake), checks, maxfail=1000)
@@ -105,7 +105,7 @@ def explanations(step):
     """
     parts = []
     for mistake in sorted(wrong(step)):
-        explanation = verdict_on(step, mistake).explanation
+        explanation = verdict_on(step, mistake, False).explanation
         lines = [f"{what + ':':8} {explanation[what]}" for what in ("Seen", "Means", "Look at")]
         parts.append(f"[{mistake}]\n" + "\n".join(lines) + "\n")
     return masked("\n".join(parts))

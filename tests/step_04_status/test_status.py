@@ -217,7 +217,6 @@ def test_teardown_functions_are_told_of_a_failure(site, function):
     )
     for work in works:
         scenes.finished(site, work)
-        site.quiet()
     if [type(error) for error in given] != [type(None), ArithmeticError]:
         raise flask_rules.teardown_not_told(function, given)
 
@@ -225,7 +224,6 @@ def test_teardown_functions_are_told_of_a_failure(site, function):
 def test_error_trackers_are_told_of_a_failure(site):
     """If nothing handles an exception, the task sends got_request_exception, as Flask would."""
     scenes.finished(site, site.work(scenes.fail))
-    site.quiet()
     if [type(error) for error in site.task_errors] != [ArithmeticError]:
         raise flask_rules.signal_not_sent(site.task_errors)
 
@@ -240,7 +238,6 @@ def test_the_response_is_closed(site):
         return response
 
     response = scenes.finished(site, site.work(view))
-    site.quiet()
     if closed != ["done"]:
         raise flask_rules.not_closed(closed)
     if response.data != b"done":
