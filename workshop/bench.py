@@ -21,7 +21,8 @@ def bench(**options):
     """Measure what a 202 costs, here and in other libraries.
 
     This takes about ten minutes. Don't use the computer for anything else during that time.
-    bench includes huey, RQ and Celery if redis-server is installed, and starts and stops it.
+    If redis-server is installed, bench also measures huey, RQ and Celery. It starts the server
+    and stops it again.
 
     --keep saves the figures in tests/bench/figures.json, and updates the README, the lessons, the
     slides and the pictures.

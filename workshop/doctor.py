@@ -61,7 +61,7 @@ def packages():
             wrong.append(f"{name} {distribution.version}")
     if wrong:
         raise Problem(
-            f"Not the version that the workshop uses: {', '.join(wrong)}.",
+            f"The workshop uses a different version of each of these packages: {', '.join(wrong)}.",
             f"Delete the folder .venv, then run: {COMMAND}",
         )
     return "packages as pinned"
@@ -102,7 +102,7 @@ def disk():
 def location():
     if found := re.search(SYNCED, str(TOP)):
         raise Problem(
-            f"The folder is inside {found[0]}, which copies files, and may lock them during that.",
+            f"The folder is inside {found[0]}, which copies files, and may lock them meanwhile.",
             f"Move the whole folder into one that is not synced, for example {home()}",
         )
     if WINDOWS and len(str(TOP)) > 100:

@@ -30,7 +30,9 @@ def lab(step):
 
 @click.command()
 @click.option("--open/--no-open", "show", default=True, help="Whether to open the browser.")
-@click.option("--html", metavar="DIR", help="Write the slides to DIR, to open without a server.")
+@click.option(
+    "--html", metavar="DIR", help="Write the slides to DIR, as files that open without a server."
+)
 @click.option("--pdf", metavar="FILE", help="Print the slides, one per page. Needs Chromium.")
 @click.option("--notes", is_flag=True, help="With --pdf: add a page of notes after each slide.")
 def slides(show, html, pdf, notes):

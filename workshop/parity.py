@@ -12,7 +12,9 @@ from workshop.steps import TOP
 
 @click.command()
 @click.argument("steps", nargs=-1, type=int, metavar="[N]...")
-@click.option("--suite", multiple=True, metavar="NAME", help="Only this suite, such as Flask.")
+@click.option(
+    "--suite", multiple=True, metavar="NAME", help="Run only this suite, for example Flask."
+)
 @click.option(
     "--apps",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -37,8 +37,8 @@ def run(step, port, solutions):
     The command shows requests and tasks as they happen, with time running down the screen.
 
     After Ctrl-C, steps 6 and 7 finish their tasks first, for up to 15 seconds. A second Ctrl-C ends
-    them. The exit status is 0. SIGTERM, SIGHUP and a closed terminal end everything immediately,
-    and the exit status is 128 plus the signal's number, 143 for SIGTERM.
+    them. Either way, the exit status is 0. SIGTERM, SIGHUP and a closed terminal end everything
+    immediately. The exit status is then 128 plus the signal's number, for example 143 for SIGTERM.
     """
     stops = []
     for each in STOP_SIGNALS:

@@ -15,8 +15,9 @@ def without_context(error, place):
     if "copy_current_request_context" in str(error):
         return Broken(
             f"The task's thread called copy_current_request_context{place}.",
-            "It copies the context of the thread that calls it, and the task's thread had none.",
-            "Call it in the request, and make its result the new thread's target.",
+            "This function copies the context of the thread that calls it, and the task's thread "
+            "had none.",
+            "Call the function in the request, and make its result the new thread's target.",
             "context-copied-in-thread",
         )
     used = proxy_used(error)

@@ -23,7 +23,7 @@ def not_a_view(decorated):
     if callable(decorated):
         return Broken(
             "async_api(view) returned what wraps() returns: a decorator, not your inner function.",
-            "That decorator is still waiting for a function to rename.",
+            "That decorator copies a name to another function. It does not call the view.",
             "wraps needs to know the view: @wraps(view), with the view in parentheses.",
             "wraps-without-view",
         )
@@ -47,8 +47,8 @@ def works_in_request(app, work, exchange):
     if by_run:
         return Broken(
             "Thread.run() called the view in the request thread.",
-            "run() is what a new thread does. If you call it yourself, it is an ordinary call, and "
-            "the client waits for it.",
+            "run() is the method that a new thread calls. If your code calls run() itself, that is "
+            "an ordinary call, and the client waits for it.",
             "start() creates the new thread, which then calls run().",
             "run-not-start",
         )

@@ -47,8 +47,8 @@ def one_after_the_other(site):
     if errors := site.crashed_before_a_view():
         return diagnose.crashed(site, errors[-1])
     return Broken(
-        "Two requests were accepted, but the work of the second did not begin while the work of "
-        "the first went on.",
+        "Two requests were accepted. The work of the first went on, but the work of the second did "
+        "not begin.",
         "The second request's work has to wait, as if there were no threads.",
         "Do the two tasks share a thread, or a lock?",
         "one-after-the-other",

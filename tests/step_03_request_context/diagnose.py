@@ -120,7 +120,7 @@ def servers_stream(task, sent):
         return Broken(
             too_late,
             "Both threads share one request, and the server has closed the stream of its body. "
-            "copy_current_request_context copies no body.",
+            "copy_current_request_context does not copy the body.",
             "Call request.get_data() in the request, before the thread starts.",
             "context-without-body",
         )
@@ -129,7 +129,7 @@ def servers_stream(task, sent):
             too_late,
             "An environ holds a stream instead of the body, and the server has closed that stream.",
             "Read the body before the thread starts. In a copy of the environ, set wsgi.input to a "
-            "new stream over it.",
+            "new stream: BytesIO(body).",
             "body-not-read",
         )
     if task.own_request:
@@ -203,7 +203,8 @@ def still_chunked(task, sent):
         f"The request thread read a chunked body, but the task could not: {task.came}.",
         "HTTP_TRANSFER_ENCODING is still in the task's environ, so Flask ignores the body's length "
         "and treats the body as empty.",
-        "The copy is no longer chunked: remove HTTP_TRANSFER_ENCODING, and set CONTENT_LENGTH.",
+        "The task's copy of the body is no longer chunked. In the task's environ, remove "
+        "HTTP_TRANSFER_ENCODING, and set CONTENT_LENGTH.",
         "still-chunked",
     )
 
@@ -272,7 +273,8 @@ def hooks_ran_again(times):
     """The Broken for a before_request function that ran several times for a single request."""
     return Broken(
         f"A before_request function ran {times} times for one request.",
-        "Whatever it does, for example counting a visit, then happens again for the task.",
+        "The function then does its work again for the task. For example, it counts a visit more "
+        "than once.",
         "In the task, call only the view. preprocess_request() and full_dispatch_request() run the "
         "hooks as well.",
         "hooks-run-twice",
@@ -282,9 +284,9 @@ def hooks_ran_again(times):
 def shared_g(by_its_request, by_another_task):
     """The Broken for a task's change to g.user that its request or another task sees."""
     return Broken(
-        f"A task set g.user to 'eve'. Its request then saw {by_its_request!r}, and another task "
-        f"saw {by_another_task!r}.",
-        "One thread changes what another one is reading.",
+        "A before_request function put 'ada' on g.user, and a task set g.user to 'eve'. Then the "
+        f"task's request saw {by_its_request!r}, and another task saw {by_another_task!r}.",
+        "Both should see 'ada', but one thread changes what another one is reading.",
         "Copy what is on g. Don't give the same g, or the same context, to two threads.",
         "g-shared" if (by_its_request, by_another_task) == ("eve", "ada") else None,
     )

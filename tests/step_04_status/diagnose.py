@@ -134,8 +134,8 @@ def same_url_each_time(site, work):
         return Broken(
             "The check called random.seed(0) before each request. All tasks had the same status "
             "URL.",
-            "The random module only looks random: from some of its numbers, anyone can work out "
-            "the others.",
+            "The numbers of the random module only look random: from some of them, anyone can work "
+            "out the others.",
             "uuid.uuid4() and the secrets module are made for values that nobody should be able "
             "to guess.",
             "id-by-random",
@@ -226,7 +226,7 @@ def status_url_takes(method, location, response):
     if response.status_code == 202 and response.headers.get("Location") not in (None, location):
         return Broken(
             f"A {method} to a task's status URL returned a 202 with another task's Location.",
-            "CatchAll took the URL for one of its paths, and started work that nobody asked for.",
+            "CatchAll treated the URL as one of its paths, and started work that nobody asked for.",
             "If GetTaskStatus has no post(), Flask looks for another resource that has one, and "
             "finds CatchAll. Write a post() that returns 405.",
             "post-starts-a-task",
@@ -361,8 +361,8 @@ def not_500_after(site, exception, response):
     if response.status_code == 202 and scenes.is_finished(site, scenes.fail):
         return Broken(
             f"The view raised {name}. The task is over, but its status URL still returns 202.",
-            f"A task that raises an ArithmeticError is finished, but not one that raises {name}, "
-            "which is not a subclass of Exception. The client polls forever.",
+            "The client gets a response if the view raises ArithmeticError, but not here, because "
+            f"{name} is not a subclass of Exception. The client polls forever.",
             "except BaseException catches everything.",
             "only-exception-caught",
         )

@@ -24,7 +24,8 @@ def teardown_not_told(function, given):
     return Broken(
         f"One view returned, another raised ArithmeticError. In their tasks, a {function} function "
         f"was called with: {told}.",
-        "Such functions commit or roll back. If one gets None, it commits half-written work.",
+        "Such functions commit or roll back. If one gets None although the view failed, it commits "
+        "half-written work.",
         "The exception has to leave the with block of the request context: raise it there, once "
         "you have the response.",
         "teardown-not-told" if none and len(given) == 2 else None,
@@ -65,7 +66,7 @@ def lost_on_closing(site, response):
     return Broken(
         "The view passed a function to its response's call_on_close(), and that function raised an "
         f"exception. The client got {response.status} instead of the view's response.",
-        "In a request, the server closes a response only after it has sent it.",
+        "In a request, the server first sends a response, and then closes it.",
         "First store the response's status, headers and body, then close it.",
         "closed-before-it-is-kept" if response.status_code == 500 else None,
     )

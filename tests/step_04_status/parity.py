@@ -88,8 +88,9 @@ def counts_as_false(task):
         return None
     return Broken(
         still_202(task),
-        'Another task, which returned "done", was finished. This task\'s result, or the body made '
-        "from it, counts as false in Python, so your code seems to see no response yet.",
+        'The status URL of a task that returned "done" no longer returns 202. This task\'s result, '
+        "or the body made from it, counts as false in Python, so your code seems to treat the "
+        "response as missing.",
         "Test whether the task has ended, not whether its response counts as true.",
         "empty-is-never-finished",
     )
@@ -183,16 +184,16 @@ def built_by_other_rules(task):
             "Flask-RESTful has its own rules for resources, and sends "
             f"{described_value(task.expected.body)}.",
             "api.output(view) is a function that calls the view and applies Flask-RESTful's rules "
-            "to its result. api.owns_endpoint(request.endpoint) tells a resource from a plain "
-            "view.",
+            "to its result. api.owns_endpoint(request.endpoint) is true for a resource, and "
+            "false for a plain view.",
             "resource-taken-for-a-view",
         )
     return Broken(
         f"{task.story} Its response was built by Flask-RESTful's rules.",
         "Those are for resources. For a plain view, Flask sends "
         f"{described_value(task.expected.body)}.",
-        "api.owns_endpoint(request.endpoint) tells a resource from a plain view. For a plain view, "
-        "call app.make_response(value).",
+        "api.owns_endpoint(request.endpoint) is true for a resource, and false for a plain view. "
+        "For a plain view, call app.make_response(value).",
         "view-taken-for-a-resource",
     )
 

@@ -89,8 +89,8 @@ def one_for_each_sweep():
     return Broken(
         "Two tasks ended more than five minutes ago. One sweep forgot one of them, and the next "
         "sweep the other.",
-        "When tasks end faster than sweeps come, memory still fills up.",
-        "An if statement looks once, but a while loop goes on as long as there is an old task. A "
+        "If tasks end more often than sweeps run, memory still fills up.",
+        "An if statement tests once, but a while loop goes on as long as there is an old task. A "
         "for loop over a list skips an item each time it removes one from that list.",
         "one-for-each-sweep",
     )
@@ -107,7 +107,8 @@ def found_by_one_clock(site, work, seconds):
 
 def two_clocks(saw):
     return Broken(
-        f"{saw} Once time.time() and time.monotonic() show the same time, the sweep gets it right.",
+        f"{saw} When the check made time.time() and time.monotonic() show the same time, a sweep "
+        "treated another such task correctly.",
         "The end time comes from one clock, and the sweep compares it with another. Each clock "
         "counts from its own starting point.",
         "Read time.monotonic() in both places.",
@@ -147,7 +148,7 @@ def ids_kept(name):
 def young_task_forgotten(site, work, response):
     story = "A task ended four minutes and 59 seconds ago, and there was a sweep."
     if response.status_code == 404 and found_by_one_clock(site, work, KEEP - 1):
-        return two_clocks(f"{story} Its status URL returned {response.status}.")
+        return two_clocks(f"{story} The task's status URL returned {response.status}.")
     return gone_too_early(site, response, story)
 
 
@@ -196,7 +197,7 @@ def follows_the_system_clock(site, response, fits, hours, ended):
     elif "monotonic" not in site.clock.asked:
         mistake = "wall-clock-for-age"
     if mistake and (hours, fits) == (-1, 200):
-        effect = "Such a change keeps every finished task an hour too long."
+        effect = "After such a change, your code keeps every finished task an hour too long."
     if mistake and (hours, fits) == (1, 404):
         effect = "Such a change makes every finished task count as old."
     return after_a_sweep(
@@ -223,8 +224,8 @@ def kept_too_long(site, response, location):
     sweep(site)
     if response.status_code == 200 and not found(site, location):
         return Broken(
-            f"{story} Its status URL returned 200 OK. A sweep 325 seconds after the task's end "
-            "forgot the task.",
+            f"{story} The task's status URL returned 200 OK. A sweep 325 seconds after the "
+            "task's end forgot the task.",
             "The sweep uses another number: one in your code, or the value that KEEP_SECONDS had "
             "before the check changed it.",
             KEEP_FROM_CONFIG[1],
@@ -292,7 +293,7 @@ def no_cleaner(site, work):
 
 def error_not_logged():
     return Broken(
-        "The clock was made to raise an OSError once, and the log does not mention it.",
+        "The check made the clock raise an OSError once, and the log does not mention it.",
         "The people who run the app never find out that something is wrong.",
         "Call app.logger.exception(...) where your code catches the exception.",
         "sweep-error-not-logged",

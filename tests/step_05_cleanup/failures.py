@@ -6,13 +6,16 @@ from tests.harness.cleaner import cleaners
 from tests.harness.expect import Broken
 from tests.harness.load import described
 
-ONE_STEP = "Another thread can run between looking and acting. Put the same lock around both."
+ONE_STEP = (
+    "Between the line that tests something and the line that acts on the outcome, another thread "
+    "can run. Hold one lock, shared by all threads, while both lines run."
+)
 
 # A sweep that raises an exception, or does not return
 
 
 def sweep_never_returns(site, thread):
-    means = "One call is one sweep, and then it returns. That way, a test can call it at any time."
+    means = "One call should sweep once, and return. Then a test can call the function at any time."
     saw = f"clean_old_tasks() was called once, and is still running{site.at(thread)}."
     if not site.threads.resting(thread):
         return Broken(saw, means, "Is there a loop that never ends, or a lock that stays taken?")
@@ -109,7 +112,7 @@ def id_of(location):
 
 def after_a_sweep(site, response, fits, story, means, look, mistake=None):
     """The Broken for the wrong response to a poll. means, look and mistake fit one status code."""
-    saw = f"{story} Its status URL returned {response.status}."
+    saw = f"{story} The task's status URL returned {response.status}."
     if response.status_code == fits:
         return Broken(saw, means, look, mistake)
     return Broken(
@@ -203,7 +206,8 @@ def lost(what, status_code, mistake):
     if mistake == "sweeps-without-lock":
         return Broken(
             f"{saw} 404.",
-            "After one sweep had looked, but before it acted, the other sweep changed something.",
+            "After one sweep had found an old task, but before it removed the task, the other "
+            "sweep changed something.",
             ONE_STEP,
             mistake,
         )

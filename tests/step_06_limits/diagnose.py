@@ -298,7 +298,7 @@ def killed(stopped):
         f"{story(stopped)} The signal killed the process immediately, and no task was finished.",
         f"{name} tells a server to stop. Without a handler, it kills a Python process on the spot.",
         f"After signal.signal(signal.{name}, stop), Python calls stop(signum, frame) in the main "
-        "thread. The exception that stop raises ends the server.",
+        "thread. Raise an exception in stop to end the server.",
         "sigterm-not-handled" if name == "SIGTERM" else None,
     )
 

@@ -23,7 +23,7 @@ def stored(value):
     return Broken(
         f"The result store holds {described_value(value)}.",
         "That is not JSON. A web process that loads pickles runs whatever code is in them, so "
-        "anyone who can write to the store could run code there.",
+        "anyone who can write to the store could run code in your web processes.",
         "Leave result_serializer as it is: JSON.",
         "pickle-is-stored",
     )
@@ -34,7 +34,8 @@ def pickle_accepted(loaded):
     what = "A worker loaded it, so the code in it ran." if loaded else "No worker refused it."
     return Broken(
         f"The check put a pickle into the broker. {what}",
-        "If a worker accepts pickles, anyone who can write to the broker can run code on it.",
+        "If a worker accepts pickles, anyone who can write to the broker can run code in that "
+        "worker.",
         'accept_content lists what workers accept. Leave it at ["json"].',
         "pickle-is-accepted",
     )
@@ -87,10 +88,10 @@ def made_twice(site, response, made):
         )
     return Broken(
         "The check made Celery create the same task twice. This can happen if the first two "
-        "requests to a process arrive at the same time. The request then returned "
+        "requests to a process arrive at the same time. After that, a request returned "
         f"{response.status}.{site.last_words()}",
-        "Celery creates a task when it is first used. It fails if two threads do that at the same "
-        "time.",
+        "Celery creates a task when your code first uses it, and fails if two threads first use "
+        "the task at the same time.",
         "Call celery.finalize() below the last task. It creates all tasks before a request "
         "arrives.",
         "made-at-first-use" if response.status_code == 500 else None,
@@ -187,8 +188,9 @@ def forgotten_unfinished(response, story):
     return Broken(
         f"{story} Its status URL returned {response.status}.",
         "The task is not over, but the note that it was accepted is gone.",
-        "result_expires counts from the time of writing, and each Celery app has only one value "
-        "for it. With a second Celery app, notes can have a value of their own.",
+        "result_expires counts from the moment when Celery stores something, and a Celery app uses "
+        "one value for all that it stores. Give the notes a second Celery app, with a longer "
+        "result_expires.",
         "note-expires",
     )
 
@@ -229,8 +231,8 @@ def ended_unfinished(response, sent_first):
             "What does the worker write to the result store, and does anything overwrite it?",
         )
     return Broken(
-        "A task ended before its request noted that it was accepted. From then on, its status URL "
-        f"returned {response.status}.",
+        "A task ended before its request noted that the task was accepted. From then on, the "
+        f"task's status URL returned {response.status}.",
         "The note overwrote the result.",
         "Write the note first, then send the message.",
         "noted-after-sending",
@@ -409,8 +411,8 @@ def secret_in_the_log(log, secrets):
             "Celery logs the beginning of what a task returns. Many people read logs, and logs are "
             "kept for a long time.",
             "resultrepr_maxsize limits how many characters Celery logs: "
-            "@celery.task(resultrepr_maxsize=10). If the task returns the status first, the log "
-            "shows little else.",
+            "@celery.task(resultrepr_maxsize=10). If the status comes first in the value "
+            "that the task returns, the log shows little else.",
             "answer-in-the-log",
         )
     return Broken(
