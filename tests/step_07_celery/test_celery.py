@@ -55,7 +55,7 @@ def is_json(value):
 
 
 def test_what_waits_is_202(site):
-    """While a task waits for a worker, its status URL returns 202, however long that takes."""
+    """While a task waits for a worker, its status URL returns 202, even if it waits for hours."""
     site.expect_celery()
     site.broker.has_workers = False
     work = site.work()
@@ -96,7 +96,7 @@ from tests.step_04_status.test_status import test_an_unknown_task_is_404  # noqa
 
 
 def test_what_celery_gives_up_is_500(site):
-    """A worker calls no view for a message that no request could have sent; polls get 404 or 500.
+    """If a message cannot come from a request, the worker calls no view, and polls get 404 or 500.
 
     The check puts such messages into the broker.
     """
@@ -228,7 +228,7 @@ def test_what_is_not_json_stays_behind(site):
 
 
 def test_a_task_may_end_before_it_is_noted(site):
-    """A task that ends immediately counts as finished: its note comes before its message."""
+    """A task that ends immediately counts as finished: it is noted before its message is sent."""
     site.expect_celery()
     work = site.work()
     calls = []  # how many there were at each note
