@@ -165,7 +165,7 @@ def stop(signum, frame):
     raise KeyboardInterrupt  # ends the server; Python then waits for the pool
 
 
-in_main_thread = threading.current_thread() is threading.main_thread()  # others can't set handlers
+in_main_thread = threading.current_thread() is threading.main_thread()  # only it can set handlers
 if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # gunicorn has its own
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
