@@ -15,7 +15,7 @@ def too_old(version):
         return None
     return (
         "The workshop needs Python 3.11 or newer, and this is Python %s. Install a newer one\n"
-        "from https://www.python.org/downloads/ and run this, with its version number:\n\n"
+        "from https://www.python.org/downloads/ and use its version number in this command:\n\n"
         "    %s -m workshop\n"
     ) % (".".join(map(str, version[:3])), "py -3.13" if os.name == "nt" else "python3.13")
 

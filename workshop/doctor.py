@@ -102,7 +102,7 @@ def disk():
 def location():
     if found := re.search(SYNCED, str(TOP)):
         raise Problem(
-            f"The folder is inside {found[0]}, which copies files, and may lock them meanwhile.",
+            f"The folder is inside {found[0]}, which may lock files while it copies them.",
             f"Move the whole folder into one that is not synced, for example {home()}",
         )
     if WINDOWS and len(str(TOP)) > 100:

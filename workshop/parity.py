@@ -26,12 +26,13 @@ from workshop.steps import TOP
 def parity(steps, suite, apps, **options):
     """Run other people's tests with every view in a background task. For maintainers.
 
-    The tests of Flask, Flask-RESTful and some extensions run as they are, then once for each step
-    from 4 to 7 (or for the steps N) with each view under the solution's async_api and a client that
-    polls. The two runs are compared.
+    First, the tests of Flask, Flask-RESTful and some extensions run as they are. Then they run once
+    for each step from 4 to 7 (or for the steps N), with each view under the solution's async_api
+    and with a client that polls. The command compares each of these runs with the first.
 
-    The first time, this downloads the tests into .workshop/parity. Then it takes about two
-    minutes. Exit status: 0 if every difference is in tests/parity/excused.toml, otherwise 1.
+    The first time, the command also downloads the tests into .workshop/parity. Without the
+    download, it takes about two minutes. Exit status: 0 if every difference is in
+    tests/parity/excused.toml, otherwise 1.
     """
     more = ["verify", "notebooks", "celery", "bench"] if options["keep"] else []
     setup.ensure("core", *more)

@@ -34,11 +34,12 @@ STOP_SIGNALS = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal
 def run(step, port, solutions):
     """Serve step N's app, and reload it at every save, until Ctrl-C.
 
-    The command shows requests and tasks as they happen, with time running down the screen.
+    The command shows requests and tasks as they happen, from top to bottom.
 
     After Ctrl-C, steps 6 and 7 finish their tasks first, for up to 15 seconds. A second Ctrl-C ends
-    them. Either way, the exit status is 0. SIGTERM, SIGHUP and a closed terminal end everything
-    immediately. The exit status is then 128 plus the signal's number, for example 143 for SIGTERM.
+    the tasks. Either way, the exit status is 0. SIGTERM, SIGHUP and a closed terminal end
+    everything immediately. The exit status is then 128 plus the signal's number, for example 143
+    for SIGTERM.
     """
     stops = []
     for each in STOP_SIGNALS:
@@ -55,7 +56,7 @@ def run(step, port, solutions):
         console.print(f"  {way}")
         for line in lines:
             console.print(f"    {line}", markup=False)
-    console.print("Time runs down: ┬ a request or a task begins, │ is in progress, ┴ ends.")
+    console.print("From top to bottom: ┬ a request or a task begins, │ is in progress, ┴ ends.")
     flask = [sys.executable, "-m", "workshop.timeline", "--app", str(app)]
     flask += ["run", "--port", str(port), "--debug", "--no-debugger"]  # debug: to reload
     environment = celery_environment() if step.extra_groups else None

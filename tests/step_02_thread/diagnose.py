@@ -36,7 +36,7 @@ def other_arguments(call, expected):
     return Broken(
         f"The view was called with the arguments {call.args} and the keyword arguments "
         f"{call.kwargs}.",
-        f"Without the decorator, it gets {expected}.",
+        f"Without the decorator, the view gets {expected}.",
         "Pass all of *args and **kwargs on to the view. Thread takes them as args= and kwargs=.",
         None if call.kwargs or call.args else "keywords-dropped",
     )

@@ -221,8 +221,8 @@ def not_read(task, sent):
         )
     kind = sent if sent in ("form", "file") else "body"
     return Broken(
-        f"Another task got the JSON of its request, but this one didn't get the {kind}: "
-        f"{task.came}.",
+        f"One task got the JSON that its client sent. Another task didn't get the {kind} that its "
+        f"client sent: {task.came}.",
         "Your code keeps only JSON, but clients also send forms, files and other bytes.",
         "Keep the bytes of the body, whatever they contain: request.get_data().",
         "only-json-kept",
@@ -286,7 +286,8 @@ def shared_g(by_its_request, by_another_task):
     return Broken(
         "A before_request function put 'ada' on g.user, and a task set g.user to 'eve'. Then the "
         f"task's request saw {by_its_request!r}, and another task saw {by_another_task!r}.",
-        "Both should see 'ada', but one thread changes what another one is reading.",
+        "The request and the other task should both see 'ada', but one thread changes what another "
+        "one is reading.",
         "Copy what is on g. Don't give the same g, or the same context, to two threads.",
         "g-shared" if (by_its_request, by_another_task) == ("eve", "ada") else None,
     )
@@ -365,7 +366,7 @@ def not_torn_down(in_task, call):
             "Only the view ran in the task's thread. No teardown function did.",
             means,
             "Teardown functions run when a context ends. Put app.request_context(environ) into a "
-            "with statement, and call the view in its block: the context ends after that.",
+            "with statement, and call the view in its block: the context ends with the block.",
             "never-popped",
         )
     return Broken(

@@ -40,7 +40,7 @@ def running_is_not_202(site, work, location, running):
     if running.status_code == 404 and over.status_code == 200:
         return Broken(
             f"{saw}. Once the task was over, it returned {over.status}.",
-            "A client that polls early learns that there is no such task, and gives up.",
+            "A client that polls early thinks that there is no such task, and gives up.",
             "Create the record before the thread starts, not only when the task ends.",
             "no-record-before-the-end",
         )
@@ -173,7 +173,8 @@ def can_be_guessed(locations):
     if all(re.fullmatch(r"[0-9a-f]{8}-?[0-9a-f]{4}-?1[0-9a-f]{3}.*", each) for each in ids):
         return Broken(
             "The ids look like those of uuid1(): the digit for a UUID's version is a 1.",
-            "uuid1() makes an id from the time and the computer's own number. Both can be guessed.",
+            "uuid1() makes an id from the time and the address of the computer's network card. "
+            "Both can be guessed.",
             "uuid.uuid4() makes a random id.",
             "id-by-uuid1",
         )
@@ -207,8 +208,8 @@ def unknown_is_not_404(site, url, response):
         return Broken(
             saw,
             "Nothing caught a KeyError. To Flask, that is an error in the server.",
-            "tasks.get(task_id) returns None if there is no record. Then call abort(404). (This "
-            "works only if no running task's record is None.)",
+            "tasks.get(task_id) returns None if there is no record. In that case, call abort(404). "
+            "(This works only if no running task's record is None.)",
             "unknown-is-500",
         )
     return Broken(
@@ -265,8 +266,7 @@ def not_the_same_again(first, *others):
             "The first poll of a finished task got a 200, and the second a 404.",
             "Networks lose responses, and people reload pages. Each poll should get the response "
             "again.",
-            "Do not remove a response because a client has read it. From step 5 on, old responses "
-            "expire.",
+            "Keep the response after a client has read it. From step 5 on, old responses expire.",
             "gone-once-read",
         )
     if first.status == second.status and first.body and not second.body:
@@ -290,8 +290,8 @@ def half_finished(early, final):
     """The Broken for a poll that came while the task was ending; final: what one gets later."""
     saw, later = difference(early, final)
     return Broken(
-        f"A poll while the task was ending got {saw}. Once such a task has ended, a poll gets "
-        f"{later}.",
+        f"A poll that arrived while the task was ending got {saw}. After the end of such a task, "
+        f"a poll gets {later}.",
         "For a moment, the record fits neither a running task nor a finished one. Few clients poll "
         "at that moment, so nobody will find out what went wrong.",
         "Store the response before anything says that the task is done, or do both in one step.",

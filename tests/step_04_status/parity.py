@@ -88,9 +88,9 @@ def counts_as_false(task):
         return None
     return Broken(
         still_202(task),
-        'The status URL of a task that returned "done" no longer returns 202. This task\'s result, '
-        "or the body made from it, counts as false in Python, so your code seems to treat the "
-        "response as missing.",
+        'When a view returns "done", the status URL returns 202 only until the task is over. But '
+        "this view's result, or the body made from it, counts as false in Python, so your code "
+        "seems to treat the response as missing.",
         "Test whether the task has ended, not whether its response counts as true.",
         "empty-is-never-finished",
     )
@@ -129,8 +129,8 @@ def abort_taken_for_a_crash(task):
         f"{task.expected.status}.",
         "abort() raises an HTTPException, which says what to send. Your code treated it as a "
         "crash.",
-        "Call app.handle_user_exception(error) first. Only an exception that this function raises "
-        "is a crash.",
+        "Call app.handle_user_exception(error) first. It is a crash only if that call raises an "
+        "exception, too.",
         "abort-becomes-500",
     )
 
@@ -190,7 +190,7 @@ def built_by_other_rules(task):
         )
     return Broken(
         f"{task.story} Its response was built by Flask-RESTful's rules.",
-        "Those are for resources. For a plain view, Flask sends "
+        "Those rules are for resources. For a plain view, Flask sends "
         f"{described_value(task.expected.body)}.",
         "api.owns_endpoint(request.endpoint) is true for a resource, and false for a plain view. "
         "For a plain view, call app.make_response(value).",

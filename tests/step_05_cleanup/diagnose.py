@@ -167,7 +167,7 @@ def running_task_forgotten(site, response):
 
 def aged_while_running(site, response, quick):
     """quick: the status URL of a task that started and ended just before the sweep."""
-    story = "A task ran for six minutes and has just ended, and there was a sweep."
+    story = "A task ran for six minutes. Just after it ended, there was a sweep."
     if not found(site, quick):
         return gone_too_early(site, response, story)
     return after_a_sweep(

@@ -20,10 +20,9 @@ def no_slot(site, response, taken, workers, slots):
     return Broken(
         f"WORKERS is {workers} and WAITING is {slots - workers}. With "
         f"{unfinished.get(taken, f'{taken} unfinished tasks')}, the next request returned "
-        f"{response.status}.",
+        f"{response.status}.{site.last_words()}",
         f"There should be {slots} slots, so this request should have returned 202.",
-        "How many slots does your code create, and does anything take one that it does not need?"
-        + site.last_words(),
+        "How many slots does your code create, and does anything take one that it does not need?",
     )
 
 
@@ -112,10 +111,9 @@ def not_a_503(site, response, what):
             "server is busy."
         )
     return Broken(
-        f"{what} returned {response.status}.",
+        f"{what} returned {response.status}.{site.last_words()}",
         means,
-        "What does your code return when no slot is free? It must return a body, 503, and headers."
-        + site.last_words(),
+        "What does your code return when no slot is free? It must return a body, 503, and headers.",
         {500: "busy-is-500", 429: "busy-blames-the-client"}.get(response.status_code),
     )
 
@@ -149,8 +147,8 @@ def slots_lost(ends, free, slots):
         f"These tasks ended: {', '.join(others)}, and {last}. Then the server accepted "
         f"{requests.get(free, f'only {free} more requests')}, although it has {slots} slots.",
         "A lost slot never comes back. In the end, the server refuses every request.",
-        "Where does your code release the slot? It must do so however the task ends: in a finally "
-        "block.",
+        "Where does your code release the slot? A finally block runs however the task ends, so "
+        "release the slot there.",
         "place-never-returned" if slots - free == len(ends) else "place-lost-by-an-error",
     )
 
@@ -186,9 +184,9 @@ def last_slot_taken_twice():
 
 def last_slot(site, statuses):
     return Broken(
-        f"{LAST}, and returned {statuses[0]} and {statuses[1]}.",
+        f"{LAST}, and returned {statuses[0]} and {statuses[1]}.{site.last_words()}",
         "One of them gets the slot, and a 202. The other one gets a 503.",
-        "Does your code look for a slot and take it in a single step?" + site.last_words(),
+        "Does your code look for a slot and take it in a single step?",
     )
 
 
@@ -298,7 +296,7 @@ def killed(stopped):
         f"{story(stopped)} The signal killed the process immediately, and no task was finished.",
         f"{name} tells a server to stop. Without a handler, it kills a Python process on the spot.",
         f"After signal.signal(signal.{name}, stop), Python calls stop(signum, frame) in the main "
-        "thread. Raise an exception in stop to end the server.",
+        f"thread when {name} arrives. Raise an exception in stop to end the server.",
         "sigterm-not-handled" if name == "SIGTERM" else None,
     )
 

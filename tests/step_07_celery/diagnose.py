@@ -132,7 +132,7 @@ def not_read_with_g(site, delivery, value):
         f"The request was accepted, but no view was called.{why(site, delivery)}",
         "The client has a 202, but no worker does the work.",
         "kombu.utils.json is the module that Celery writes and reads messages with. Use it to "
-        "find out which values come back unchanged.",
+        "find out which values are still the same after it has written and read them.",
         "plain-json-is-asked" if delivery.refused else None,
     )
 
@@ -411,8 +411,8 @@ def secret_in_the_log(log, secrets):
             "Celery logs the beginning of what a task returns. Many people read logs, and logs are "
             "kept for a long time.",
             "resultrepr_maxsize limits how many characters Celery logs: "
-            "@celery.task(resultrepr_maxsize=10). If the status comes first in the value "
-            "that the task returns, the log shows little else.",
+            "@celery.task(resultrepr_maxsize=10). Put the status code first in the "
+            "value that the task returns, so that the log shows little else.",
             "answer-in-the-log",
         )
     return Broken(
