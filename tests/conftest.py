@@ -31,7 +31,7 @@ def pytest_addoption(parser):
     group.addoption(
         "--thorough",
         action="store_true",
-        help="hold every wrong answer to every check, the earlier steps' as well (some minutes)",
+        help="hold every wrong solution to every check, the earlier steps' as well (some minutes)",
     )
 
 

@@ -20,11 +20,11 @@ from workshop.steps import STEPS
 # It is itself forked from one that has imported all checks: above all, Celery takes long.
 CHECKS = [f"tests.step_{step.folder}.test_{step.slug}" for step in STEPS]
 multiprocessing_context.set_forkserver_preload([*PRELOADED.split(), __name__, *CHECKS])
-waiting = defaultdict(list)  # by step: processes that have its checks collected, and no answer
+waiting = defaultdict(list)  # by step: processes that have its checks collected, and no app
 
 
 class Forking(Reporter):
-    """The plugin that does it: for each answer, what a Reporter does, in a new process."""
+    """The plugin that does it: for each app, what a Reporter does, in a new process."""
 
     def pytest_runtestloop(self, session):
         every = session.items
