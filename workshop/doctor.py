@@ -61,7 +61,8 @@ def packages():
             wrong.append(f"{name} {distribution.version}")
     if wrong:
         raise Problem(
-            f"The workshop uses a different version of each of these packages: {', '.join(wrong)}.",
+            "These installed packages are not the versions that the workshop needs: "
+            f"{', '.join(wrong)}.",
             f"Delete the folder .venv, then run: {COMMAND}",
         )
     return "packages as pinned"

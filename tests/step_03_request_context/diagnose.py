@@ -285,9 +285,9 @@ def shared_g(by_its_request, by_another_task):
     """The Broken for a task's change to g.user that its request or another task sees."""
     return Broken(
         "A before_request function put 'ada' on g.user, and a task set g.user to 'eve'. Then the "
-        f"task's request saw {by_its_request!r}, and another task saw {by_another_task!r}.",
-        "The request and the other task should both see 'ada', but one thread changes what another "
-        "one is reading.",
+        f"request that started this task saw {by_its_request!r}, and another task saw "
+        f"{by_another_task!r}.",
+        "Both should see 'ada', but one thread changes what another one is reading.",
         "Copy what is on g. Don't give the same g, or the same context, to two threads.",
         "g-shared" if (by_its_request, by_another_task) == ("eve", "ada") else None,
     )

@@ -209,7 +209,7 @@ def unknown_is_not_404(site, url, response):
             saw,
             "Nothing caught a KeyError. To Flask, that is an error in the server.",
             "tasks.get(task_id) returns None if there is no record. In that case, call abort(404). "
-            "(This works only if no running task's record is None.)",
+            "(For this to work, never store None as the record of a running task.)",
             "unknown-is-500",
         )
     return Broken(
@@ -290,8 +290,8 @@ def half_finished(early, final):
     """The Broken for a poll that came while the task was ending; final: what one gets later."""
     saw, later = difference(early, final)
     return Broken(
-        f"A poll that arrived while the task was ending got {saw}. After the end of such a task, "
-        f"a poll gets {later}.",
+        f"A poll that arrived while the task was ending got {saw}. A poll after the end of the "
+        f"task got {later}.",
         "For a moment, the record fits neither a running task nor a finished one. Few clients poll "
         "at that moment, so nobody will find out what went wrong.",
         "Store the response before anything says that the task is done, or do both in one step.",

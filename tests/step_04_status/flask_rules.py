@@ -26,8 +26,8 @@ def teardown_not_told(function, given):
         f"was called with: {told}.",
         "Such functions commit or roll back. If one gets None although the view failed, it commits "
         "half-written work.",
-        "The exception has to leave the with block of the request context: raise it there, once "
-        "you have the response.",
+        "Raise the exception again inside the with block of the request context, once you have the "
+        "response.",
         "teardown-not-told" if none and len(given) == 2 else None,
     )
 

@@ -88,9 +88,8 @@ def counts_as_false(task):
         return None
     return Broken(
         still_202(task),
-        'When a view returns "done", the status URL returns 202 only until the task is over. But '
-        "this view's result, or the body made from it, counts as false in Python, so your code "
-        "seems to treat the response as missing.",
+        'Your code works for a view that returns "done". The result of this view, or the body made '
+        "from it, counts as false in Python, so your code seems to treat the response as missing.",
         "Test whether the task has ended, not whether its response counts as true.",
         "empty-is-never-finished",
     )

@@ -108,7 +108,7 @@ def found_by_one_clock(site, work, seconds):
 def two_clocks(saw):
     return Broken(
         f"{saw} When the check made time.time() and time.monotonic() show the same time, a sweep "
-        "treated another such task correctly.",
+        "did the right thing with a task of the same age.",
         "The end time comes from one clock, and the sweep compares it with another. Each clock "
         "counts from its own starting point.",
         "Read time.monotonic() in both places.",
@@ -197,7 +197,9 @@ def follows_the_system_clock(site, response, fits, hours, ended):
     elif "monotonic" not in site.clock.asked:
         mistake = "wall-clock-for-age"
     if mistake and (hours, fits) == (-1, 200):
-        effect = "After such a change, your code keeps every finished task an hour too long."
+        effect = (
+            "After the clock is set back, your code keeps every finished task an hour too long."
+        )
     if mistake and (hours, fits) == (1, 404):
         effect = "Such a change makes every finished task count as old."
     return after_a_sweep(
@@ -309,7 +311,7 @@ def process_goes_on(site):
     return Broken(
         f"A process served one request. It was still running {PROCESS_LIMIT} seconds after its "
         "start.",
-        "Ctrl-C stops such a server, but its process stays until somebody kills it.",
+        "After Ctrl-C, the server no longer serves, but its process runs until somebody kills it.",
         "A process ends when only daemon threads are left: Thread(..., daemon=True).",
         "cleaner-not-daemon" if holds_its_process(site) else None,
     )

@@ -189,7 +189,7 @@ def started_twice():
 
 def lost(what, status_code, mistake):
     """The Broken for tasks that should be there after a sweep, by the first poll that failed."""
-    saw = f"Some tasks {what}. Afterwards, the status URL of one of them returned"
+    saw = f"Some tasks {what}. Afterwards, the status URL of one of these tasks returned"
     if status_code != 404:
         return Broken(
             f"{saw} {status_code}.",

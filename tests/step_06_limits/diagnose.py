@@ -130,8 +130,8 @@ def refused_but_done(calls, accepted, refused):
 
 def records_left(before, after, refused):
     return Broken(
-        f"The server refused {refused} requests. Before them, the dict tasks had {before} records; "
-        f"after them, it had {after}.",
+        f"The server refused {refused} requests. The dict tasks had {before} records before that, "
+        f"and {after} afterwards.",
         "No sweep ever removes a record that belongs to no task. Memory fills up just when the "
         "server is busiest.",
         "Take a slot first, and then make the record.",
@@ -285,7 +285,8 @@ def not_accepted(stopped):
 def still_there(stopped):
     return Broken(
         f"{story(stopped)} The process was still running {PROCESS_LIMIT} seconds after its start.",
-        "The program that restarts the server waits for it, and in the end has to kill it.",
+        "Whatever restarts the server, for example systemd, waits for it, and finally has to kill "
+        "it.",
         "What keeps the process alive? Do the pool's threads end?",
     )
 

@@ -189,8 +189,8 @@ def forgotten_unfinished(response, story):
         f"{story} Its status URL returned {response.status}.",
         "The task is not over, but the note that it was accepted is gone.",
         "result_expires counts from the moment when Celery stores something, and a Celery app uses "
-        "one value for all that it stores. Give the notes a second Celery app, with a longer "
-        "result_expires.",
+        "one value for everything it stores. Store the notes through a second Celery app, with a "
+        "longer result_expires.",
         "note-expires",
     )
 
