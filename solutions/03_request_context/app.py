@@ -15,7 +15,7 @@ api = Api(app)
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and do the view's work in a thread."""
+    """Return 202 Accepted immediately, and do the view's work in a thread."""
 
     @wraps(view)
     def accept(*args, **kwargs):

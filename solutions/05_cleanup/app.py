@@ -1,4 +1,4 @@
-"""A slow endpoint that answers 202 Accepted immediately, with a URL to fetch the result from.
+"""A slow endpoint that returns 202 Accepted immediately, with a URL to fetch the result from.
 
 Each response is kept for five minutes and then forgotten, so that memory does not fill up.
 """
@@ -29,7 +29,7 @@ stop_cleaner = threading.Event()  # set it to end the cleaner immediately
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and do the view's work in a thread."""
+    """Return 202 Accepted immediately, and do the view's work in a thread."""
 
     @wraps(view)
     def accept(*args, **kwargs):

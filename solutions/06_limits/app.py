@@ -1,4 +1,4 @@
-"""A slow endpoint that answers 202 Accepted immediately, with a URL to fetch the result from.
+"""A slow endpoint that returns 202 Accepted immediately, with a URL to fetch the result from.
 
 Each response is kept for five minutes. The number of tasks is limited, and every task that was
 accepted is finished, even when the server is told to stop.

@@ -1,4 +1,4 @@
-"""A slow endpoint that answers 202 Accepted immediately, with a URL to fetch the result from.
+"""A slow endpoint that returns 202 Accepted immediately, with a URL to fetch the result from.
 
 Celery's workers do the work: other processes, on this computer or on others. Any web process can
 say how a task went. Each response is kept for five minutes.
@@ -64,7 +64,7 @@ views = {}  # name: view. The worker has them too, because it imports this file
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and have a worker do the view's work."""
+    """Return 202 Accepted immediately, and have a worker do the view's work."""
     name = view.__qualname__
     if name in views:
         raise ValueError(f"Two views are named {name}: a worker could not tell them apart.")

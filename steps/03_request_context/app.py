@@ -1,4 +1,4 @@
-"""A slow endpoint that answers 202 Accepted immediately and does its work in a thread."""
+"""A slow endpoint that returns 202 Accepted immediately and does its work in a thread."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ api = Api(app)
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and do the view's work in a thread."""
+    """Return 202 Accepted immediately, and do the view's work in a thread."""
 
     @wraps(view)
     def accept(*args, **kwargs):

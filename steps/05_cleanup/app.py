@@ -1,4 +1,4 @@
-"""A slow endpoint that answers 202 Accepted immediately, with a URL to fetch the result from."""
+"""A slow endpoint that returns 202 Accepted immediately, with a URL to fetch the result from."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ tasks = {}  # task id: the response to a poll, as (body, status, headers)
 
 
 def async_api(view):
-    """Answer 202 Accepted immediately, and do the view's work in a thread."""
+    """Return 202 Accepted immediately, and do the view's work in a thread."""
 
     @wraps(view)
     def accept(*args, **kwargs):

@@ -7,7 +7,7 @@ from tests.laptop import Laptop
 
 @pytest.fixture(scope="session")
 def one_laptop(tmp_path_factory):
-    return Laptop(tmp_path_factory.mktemp("house"))
+    return Laptop(tmp_path_factory.mktemp("laptop"))
 
 
 @pytest.fixture

@@ -159,13 +159,13 @@ BOUND = 1 + 8 + 8 + 1  # the main thread, the server's, the pool's, the cleaner
 
 
 class Crowd:
-    """Clients that send requests at the same time, and fetch the answer to each accepted one.
+    """Clients that send requests at the same time, and fetch the response to each accepted one.
 
-    statuses: how often each came; accepted: the names of the tasks; answers: what each came to.
+    statuses: how often each came; accepted: the names of the tasks; responses: the final one of each.
     """
 
     def __init__(self, served, enough=None):
-        self.statuses, self.accepted, self.answers = Counter(), [], {}
+        self.statuses, self.accepted, self.responses = Counter(), [], {}
         self.enough = threading.Event()  # set when so many are accepted
         self._served, self._number = served, enough
         self._counting = threading.Lock()
@@ -193,9 +193,9 @@ class Crowd:
                 if len(self.accepted) == self._number:
                     self.enough.set()
         if status == 202:
-            while (answer := self._served.send("GET", headers["Location"]))[0] == 202:
+            while (response := self._served.send("GET", headers["Location"]))[0] == 202:
                 time.sleep(0.02)
-            self.answers[name] = answer[0], answer[2]
+            self.responses[name] = response[0], response[2]
         else:
             time.sleep(0.02)
 
@@ -204,12 +204,12 @@ crowded = pytest.mark.parametrize("server", ["gunicorn", "waitress"])
 
 
 @crowded
-def test_a_crowd_is_answered_by_so_many_threads(serve, server, tmp_path):
+def test_a_crowd_is_served_by_a_limited_number_of_threads(serve, server, tmp_path):
     served = serve(server)
     crowd = Crowd(served)
     assert set(crowd.statuses) == {202, 503}
     assert crowd.statuses.total() == CLIENTS * REQUESTS
-    assert crowd.answers == {name: (200, f"quick {name}".encode()) for name in crowd.accepted}
+    assert crowd.responses == {name: (200, f"quick {name}".encode()) for name in crowd.accepted}
     assert done(tmp_path) == Counter(crowd.accepted)
     assert served.send("GET", f"/threads/{BOUND}")[0] == 200
 
@@ -221,7 +221,7 @@ def test_a_server_that_is_stopped_in_a_crowd_loses_nothing(serve, server, tmp_pa
     crowd = Crowd(served, enough=100)
     assert served.wait() == 0
     assert set(crowd.statuses) == {202, 503}
-    assert all(crowd.answers[name] == (200, f"quick {name}".encode()) for name in crowd.answers)
+    assert all(crowd.responses[name] == (200, f"quick {name}".encode()) for name in crowd.responses)
     finished = done(tmp_path)
     assert finished == Counter(set(finished))  # none twice
     assert set(crowd.accepted) <= set(finished)  # none lost

@@ -53,8 +53,8 @@ def environment(folder):
 def test_requests_and_tasks_are_shown_and_the_line_to_ask_with(serve):
     served = serve(4)
     assert re.search("┬ a request .*, │ is in progress, ┴ ends", served.printed)
-    with urlopen(served.url("/hello")) as answer:
-        location = answer.headers["Location"]
+    with urlopen(served.url("/hello")) as response:
+        location = response.headers["Location"]
     served.until(r" s  ┬  GET /hello\n")
     served.until(r" s  . ┬  thread: task\n")
     shown = served.until(r" s  ┴ .?  202 ACCEPTED +poll: (curl .*)\n")[1]
@@ -159,7 +159,7 @@ def fail():
 """
 
 
-def test_an_answer_that_reaches_nobody_says_so(serve, tmp_path):
+def test_a_response_that_reaches_nobody_says_so(serve, tmp_path):
     (tmp_path / "app.py").write_text(APP, encoding="utf-8")
     served = serve(app=tmp_path / "app.py")
     with socket.create_connection(("127.0.0.1", served.port)) as client:
@@ -182,8 +182,8 @@ def test_a_traceback_of_a_task_has_no_lines_of_the_timeline(serve, tmp_path):
 @posix
 def test_step_7_has_a_worker_which_finishes_what_it_has_begun(serve):
     served = serve(7)
-    with urlopen(served.url("/hello")) as answer:
-        location = answer.headers["Location"]
+    with urlopen(served.url("/hello")) as response:
+        location = response.headers["Location"]
     served.until("started /hello")
     served.interrupt()
     assert served.wait() in (0, 130)

@@ -1,4 +1,4 @@
-"""A slow endpoint that answers 202 Accepted immediately, with a URL to fetch the result from.
+"""A slow endpoint that returns 202 Accepted immediately, with a URL to fetch the result from.
 
 Each response is kept for five minutes. The number of tasks is limited, and every task that was
 accepted is finished, even when the server is told to stop.
@@ -124,8 +124,8 @@ def error_response(error):
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
-        # TODO 3: Any web process can answer, because it asks the result store. What does Celery
-        # say about a task that it does not know? Which other states are there?
+        # TODO 3: Any web process can look up the task in the result store. What does Celery say
+        # about a task that it does not know? Which other states are there?
         record = tasks.get(task_id)
         if record is None:
             abort(404)
