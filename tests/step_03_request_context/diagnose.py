@@ -287,7 +287,8 @@ def shared_g(by_its_request, by_another_task):
         "A before_request function put 'ada' on g.user, and a task set g.user to 'eve'. Then the "
         f"request that started this task saw {by_its_request!r}, and another task saw "
         f"{by_another_task!r}.",
-        "Both should see 'ada', but one thread changes what another one is reading.",
+        "The request and the other task should both see 'ada', but one thread changes what another "
+        "one is reading.",
         "Copy what is on g. Don't give the same g, or the same context, to two threads.",
         "g-shared" if (by_its_request, by_another_task) == ("eve", "ada") else None,
     )
@@ -357,8 +358,8 @@ def not_torn_down(in_task, call):
         return Broken(
             "The view raised an exception, and no teardown function ran after it in the task.",
             means,
-            "An exception skips the lines that follow. A with block, or finally, ends the context "
-            "even then.",
+            "An exception skips the lines that follow. A with statement or a finally block ends the "
+            "context even then.",
             "popped-only-on-success",
         )
     if in_task == ["the view"]:

@@ -119,7 +119,7 @@ def two_clocks(saw):
 def records_left(tasks):
     are = "record, which" if len(tasks) == 1 else "records, and the first one"
     saw = (
-        f"Two tasks are forgotten, but the dict tasks still has {len(tasks)} {are} is "
+        f"Two tasks are forgotten, but the dict named tasks still has {len(tasks)} {are} is "
         f"{described_value(next(iter(tasks.values())))}."
     )
     means = "Records that nobody can fetch any more still take up memory."

@@ -200,7 +200,8 @@ def lost(what, status_code, mistake):
         return Broken(
             f"{saw} 404.",
             "While the sweep was building a new dict, requests added their records to the old one.",
-            "Do not assign to tasks: remove what is old from the existing dict.",
+            "Do not assign a new dict to the name tasks: remove what is old from the existing "
+            "dict.",
             mistake,
         )
     if mistake == "sweeps-without-lock":
@@ -314,7 +315,7 @@ def sleeps_on(site, thread, seconds):
     return Broken(
         f"stop_cleaner is set, but the cleaner is still in time.sleep({seconds:g})"
         f"{site.at(thread)}.",
-        f"{STILL} Each time, that can take a minute.",
+        f"{STILL} With SWEEP_SECONDS at 60, that can take a minute each time.",
         "Nothing can end time.sleep(seconds) early. stop_cleaner.wait(seconds) ends as soon as the "
         "event is set.",
         "sleep-cannot-be-ended",

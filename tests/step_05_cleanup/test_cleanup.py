@@ -158,7 +158,7 @@ def test_two_sweeps_at_once_forget_only_what_is_old(site, count):
         if isinstance(error, (IndexError, KeyError)):
             raise failures.sweeps_collided(site, error)
     expect_no_errors(site, errors, "Two sweeps ran")
-    during = "had ended less than five minutes earlier when two sweeps ran at the same time"
+    during = "had ended, and less than five minutes later two sweeps ran at the same time"
     expect_kept(site, young, 200, during, "sweeps-without-lock")
     sweep(site)
     expect_forgotten(site, old)

@@ -93,7 +93,7 @@ def too_many_accepted(accepted, slots, workers):
 def waits_for_a_slot(response):
     """The Broken for a request that waited; response: what it got once the tasks could end."""
     return Broken(
-        "All slots were taken. The next request got no response until the tasks could end.",
+        "All slots were taken. The next request got no response until the check let the tasks end.",
         "A request that waits keeps one of the server's threads busy. Soon, none is left for other "
         "requests.",
         "acquire(blocking=False) does not wait. It returns True if it got a slot, and False if "
@@ -130,8 +130,8 @@ def refused_but_done(calls, accepted, refused):
 
 def records_left(before, after, refused):
     return Broken(
-        f"The server refused {refused} requests. The dict tasks had {before} records before that, "
-        f"and {after} afterwards.",
+        f"The server refused {refused} requests. The dict named tasks had {before} records before "
+        f"that, and {after} afterwards.",
         "No sweep ever removes a record that belongs to no task. Memory fills up just when the "
         "server is busiest.",
         "Take a slot first, and then make the record.",

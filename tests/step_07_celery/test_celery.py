@@ -228,7 +228,7 @@ def test_what_is_not_json_stays_behind(site):
 
 
 def test_a_task_may_end_before_it_is_noted(site):
-    """A task that ends immediately counts as finished: it is noted before its message is sent."""
+    """A task that ends immediately counts as finished: it is noted before it is sent."""
     site.expect_celery()
     work = site.work()
     calls = []  # how many there were at each note

@@ -161,7 +161,8 @@ BOUND = 1 + 8 + 8 + 1  # the main thread, the server's, the pool's, the cleaner
 class Crowd:
     """Clients that send requests at the same time, and fetch the response to each accepted one.
 
-    statuses: how often each came; accepted: the names of the tasks; responses: the final one of each.
+    statuses: how often each came; accepted: the names of the tasks; responses: the last one of each
+    task.
     """
 
     def __init__(self, served, enough=None):
