@@ -358,8 +358,8 @@ def not_torn_down(in_task, call):
         return Broken(
             "The view raised an exception, and no teardown function ran after it in the task.",
             means,
-            "An exception skips the lines that follow. A with statement or a finally block ends the "
-            "context even then.",
+            "An exception skips the lines that follow. A with statement or a finally block ends "
+            "the context even then.",
             "popped-only-on-success",
         )
     if in_task == ["the view"]:
