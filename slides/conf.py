@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # for directives.py
 
-project = "Slow Flask endpoints, answered at once"
+project = "Slow Flask endpoints, immediate responses"
 extensions = ["myst_parser", "sphinx_revealjs", "directives"]
 exclude_patterns = ["INSTRUCTOR.md", "[0-9]*.md"]  # index.md includes the numbered ones
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "fieldlist"]

@@ -6,7 +6,7 @@ from workshop.steps import STEPS, shown
 
 
 def show_overview():
-    console.print("Slow Flask endpoints, answered at once\n", style="bold")
+    console.print("Slow Flask endpoints, immediate responses\n", style="bold")
     with status("Checking your progress …"):
         green = [step for step in STEPS if progress.is_green(step)]
     current = progress.current(is_done=green.__contains__)
