@@ -96,9 +96,10 @@ from tests.step_04_status.test_status import test_an_unknown_task_is_404  # noqa
 
 
 def test_what_celery_gives_up_is_500(site):
-    """If a message cannot come from a request, the worker calls no view, and polls get 404 or 500.
+    """A worker calls a view only for a message that a request could have sent; for any other
+    message, polls get 404 or 500.
 
-    The check puts such messages into the broker.
+    The check puts messages into the broker that no request could have sent.
     """
     site.expect_celery()
     work = site.work()
@@ -228,7 +229,7 @@ def test_what_is_not_json_stays_behind(site):
 
 
 def test_a_task_may_end_before_it_is_noted(site):
-    """A task that ends immediately counts as finished: it is noted before it is sent."""
+    """A task is noted before it is sent, so it counts as finished even if it ends immediately."""
     site.expect_celery()
     work = site.work()
     calls = []  # how many there were at each note
