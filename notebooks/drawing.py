@@ -88,7 +88,7 @@ def by_lines(hatched):
 def draw(recording, name, alt, unit=None, until=None, rows=None, to_scale=True):
     """Return a Picture of a recording.
 
-    unit: how many seconds are 1 on the time axis
+    unit: how many seconds one unit of the time axis stands for
     until: the end of the axis, in these units; by default, a little after the last span
     rows: the rows to draw, with their titles; by default, all
     to_scale: if false, the picture shows only the order of events, not how long they took
@@ -149,8 +149,8 @@ def in_order(recording, rows):
 def row_of(span, recording):
     """Return the row of a span: whose row it is, and its number.
 
-    A client has one row for all its requests. So does the request thread of a server that has only
-    one. While a task waits for its turn, it is in the row in which it will run.
+    A client has one row for all its requests. If the server has only one request thread, that
+    thread has one row, too. While a task waits for its turn, it is in the row in which it will run.
     """
     if span.who == "queue":
         return "task", span.number
@@ -164,9 +164,10 @@ def title(row, rows, titles):
 
 
 def bar(axes, span, start, row, color):
-    """Draw work as a solid bar, and waiting as a lower one with hatching: color is not enough.
+    """Draw work as a solid bar, and waiting as a thinner, hatched one.
 
-    The span's label goes on the bar, and its note after it.
+    So people can tell them apart without color. The span's label goes on the bar, and its note
+    after it.
     """
     height = 0.34 if span.waits else 0.64
     axes.broken_barh(

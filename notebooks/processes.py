@@ -7,9 +7,9 @@
         served.until_ended()
     assert served.statuses == [0]
 
-The app's file stays unchanged: its tasks start and finish when it prints so. If `workers` is given,
-Celery's broker and result store are files in a temporary folder, which is deleted at the end of the
-`with` block.
+The app's file stays unchanged: the lines that the app prints tell the recording when each task
+starts and finishes. If `workers` is given, Celery's broker and result store are files in a
+temporary folder, which is deleted at the end of the `with` block.
 """
 
 import base64
@@ -67,7 +67,7 @@ class Processes(BaseRecording):
         return response
 
     def until_finished(self, location):
-        """Poll process 1 until the task is finished, without recording it. Return the Response."""
+        """Poll process 1 until the task is finished; return the Response. No poll is recorded."""
         unused, give_up = BaseRecording(), time.monotonic() + recording.LIMIT
         while True:
             address = "127.0.0.1", self._ports[0]

@@ -68,7 +68,7 @@ class Response:
 
 
 class BaseRecording:
-    """What happens while an app is served, and the clients that send it requests.
+    """A recording of what happens while an app is served. It sends the clients' requests itself.
 
     spans: what each participant did; marks: moments to show in the picture, as (time, text)
     """
@@ -180,7 +180,7 @@ class Recording(BaseRecording):
     # For the notebooks
 
     def hold(self, until):
-        """Let no work end until until() is true, but wait no longer than LIMIT."""
+        """Let work end only when until() is true. No work waits longer than LIMIT."""
         with self._changed:
             self._may_end = until
             self._let_go.clear()
@@ -221,7 +221,7 @@ class Recording(BaseRecording):
         return [responses[number] for number in sorted(responses)]
 
     def poll(self, response, every, number=1):
-        """Poll until the status code is no longer 202; return all the Responses, from this one on.
+        """Poll until the status code is no longer 202; return this response and all later ones.
 
         every: how many seconds to wait before each poll
 

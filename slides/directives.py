@@ -111,7 +111,7 @@ class speaker_notes(nodes.General, nodes.Element):
 class Notes(SphinxDirective):
     """A slide's minutes and its speaker notes, as a list of fields.
 
-    minutes: the minutes in the half-day version
+    minutes: the minutes in the half-day version, or in the second session
     short: the minutes in the 90-minute version, if they differ; 0 leaves the slide out
     typing: on this slide, the learners type
     predict: on this slide, they say what will happen before they see it
@@ -138,11 +138,11 @@ class Notes(SphinxDirective):
 
 
 def tell_the_time(app, doctree):
-    """Write each slide's time into its notes, and its part onto the slide."""
+    """Write each slide's time into its notes, and the title of its part onto the slide."""
     now, in_class = 0, len(schedule.slides())
     for number, notes in enumerate(doctree.findall(speaker_notes)):
         if number == in_class:
-            now = 0  # a second half-day begins here
+            now = 0  # the second session begins here
         begin, now = now, now + notes["minutes"]
         line = f"{notes['minutes']} min: {clock(begin)} to {clock(now)}."
         if number < in_class:
@@ -159,7 +159,7 @@ def clock(minutes):
 
 
 class Translator(RevealjsSlideTranslator):
-    """Writes code that Pygments has highlighted, so the browser doesn't have to."""
+    """Writes code that Pygments has highlighted, so the browser doesn't have to highlight it."""
 
     visit_literal_block = HTML5Translator.visit_literal_block
     depart_literal_block = HTML5Translator.depart_literal_block

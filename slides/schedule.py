@@ -2,8 +2,8 @@
 
     python3 slides/schedule.py
 
-This writes three tables into slides/INSTRUCTOR.md: for half a day, for 90 minutes, and for a second
-half-day.
+This writes three tables into slides/INSTRUCTOR.md: for half a day, for 90 minutes, and for the
+second session.
 """
 
 import re
@@ -37,7 +37,7 @@ class Part:
 
 
 def slides(beyond=False):
-    """The slides of the class, in order; with beyond, those of the later steps as well."""
+    """The slides of the class, in order. If `beyond` is true, also those beyond the class."""
     text = (HERE / "index.md").read_text(encoding="utf-8")
     text = text if beyond else text.partition("<!-- Beyond the class -->")[0]
     files = re.findall(r"^```\{include\} (\S+)$", text, re.MULTILINE)
@@ -58,7 +58,7 @@ def slides_of(path):
 def of_version(version):
     """The slides of a version of the class, each with its minutes in that version.
 
-    version: "half" for half a day, "short" for 90 minutes, "second" for the half-day after it
+    version: "half" for half a day, "short" for 90 minutes, "second" for the second session
     """
     in_class = slides()
     of_it = slides(beyond=True)[len(in_class) :] if version == "second" else in_class
