@@ -1,4 +1,4 @@
-"""bench: measure what a 202 costs, here and in other libraries. tests/bench/ does the work."""
+"""bench: measure what a 202 costs, in our solutions and in others. tests/bench/ does the work."""
 
 import subprocess
 import sys
@@ -18,11 +18,11 @@ from workshop.steps import TOP
     "--keep", is_flag=True, help="Save the figures, and update everything that quotes them."
 )
 def bench(**options):
-    """Measure what a 202 costs, here and in other libraries.
+    """Measure what a 202 costs in our solutions and other libraries.
 
     This takes about ten minutes. Don't use the computer for anything else during that time.
-    If redis-server is installed, bench also measures huey, RQ and Celery. It starts the server
-    and stops it again.
+    If redis-server is installed, bench also measures step 7, huey, RQ and Celery. For each of
+    these, it starts a redis-server, and stops it again afterwards.
 
     --keep saves the figures in tests/bench/figures.json, and updates the README, the lessons, the
     slides and the pictures.

@@ -102,7 +102,8 @@ N defaults to your current step; for compare, to the last step that you began.
 reset and catch-up need the number.
 \b
 Exit status: 0 success; 1 a promise is broken, or this computer has a problem;
-2 the command could not do what you asked; 130 stopped by Ctrl-C, 143 by SIGTERM.
+2 the command could not do what you asked; 130 stopped by Ctrl-C (0 for run);
+143 stopped by SIGTERM.
 """,
 )
 @click.option(

@@ -74,10 +74,11 @@ def port():
             socket.create_connection(server.getsockname(), timeout=5).close()
     except OSError as error:
         raise Problem(
-            f"Programs on this computer cannot reach a server on it: {error.strerror or error}.",
+            "A program on this computer cannot connect to a server that runs on the same computer: "
+            f"{error.strerror or error}.",
             "Allow Python in the firewall, or turn off the VPN, then try again.",
         ) from None
-    return "a server can be reached"
+    return "servers on this computer can be reached"
 
 
 def writing():
@@ -114,7 +115,7 @@ def location():
         )
     unusual = " (spaces and non-ASCII letters in its path do no harm)"
     is_unusual = re.search(r"[^\w/\\:.-]|[^\x00-\x7f]", str(TOP))
-    return "a good location" + (unusual if is_unusual else "")
+    return "the folder is in a good location" + (unusual if is_unusual else "")
 
 
 def clock():

@@ -23,7 +23,7 @@ from workshop.steps import TOP
 )
 @click.option("--here", is_flag=True, help="With --wheels: only for computers like this one.")
 def setup(everything, source, wheels, here):
-    """Install what the workshop needs, before class. After --all, no command needs a network.
+    """Install what the workshop needs, before class. After --all, the class needs no network.
 
     \b
     For a room without a network, fill a USB stick at home, and install from it:
@@ -42,7 +42,7 @@ def setup(everything, source, wheels, here):
     packages.ensure(*groups)
     console.print(f"Installed: {', '.join(groups)}.")
     if everything:
-        console.print("From now on, no command needs a network.")
+        console.print("From now on, the class needs no network.")
 
 
 @click.command()

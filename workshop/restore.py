@@ -68,7 +68,8 @@ def catch_up(step):
 def undo(file):
     """Undo the last reset or catch-up. Run it again to undo the one before.
 
-    With FILE, restore that saved file as app.py. The app.py that it replaces is saved, too.
+    With FILE, restore that saved file as app.py. If the app.py that it replaces has code of yours,
+    that code is saved, too.
     """
     steps = {path: step for step in STEPS for path in saved_files(step)}
     if file and file.resolve() not in steps:
@@ -79,13 +80,14 @@ def undo(file):
         offer = f"\nTo restore what an undo has replaced:{left}" if left else ""
         raise click.ClickException(f"There is nothing to undo.{offer}")
     path = next(iter(files.values()))
-    console.print(f"Undoing {reason(path)} of {shown_date(path)}:")
+    what = f"Restoring {shown(path)}" if file else f"Undoing {reason(path)} of {shown_date(path)}"
+    console.print(f"{what}:")
     saved = put_back(files)
     for step in files:
         console.print(f"{shown(step.app)} is as it was before.")
     show_saved(saved)
     for path in saved:
-        console.print(f"To get that back: {COMMAND} undo {shown(path)}")
+        console.print(f"To restore what this undo has replaced: {COMMAND} undo {shown(path)}")
     console.print(f"Next: {COMMAND} check {max(step.number for step in files)}")
 
 

@@ -56,7 +56,7 @@ def unknown_url(site, path):
         )
     return Broken(
         saw,
-        f"GET /{found[0]} did not, so a view handles some paths, but not this one.",
+        f"GET /{found[0]} did not return 404, so a view handles some paths, but not this one.",
         "Which paths do the URLs of your app accept? Does the view itself return 404?",
     )
 

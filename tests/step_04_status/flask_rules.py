@@ -8,7 +8,7 @@ def async_view_not_run(site, response):
     body = described_value(response.get_data(as_text=True).strip())
     ran = "was never awaited" in site.printed() or "coroutine" in site.last_words()
     return Broken(
-        "An async def view returned the response 'done'. In the end, its client got "
+        "An async def view should return the response 'done'. In the end, its client got "
         f"{response.status}: {body}.{site.last_words()}",
         "Calling an async def function runs none of its code. The call returns a coroutine, which "
         "an event loop has to run.",

@@ -141,11 +141,11 @@ def records_left(before, after, refused):
 
 def slots_lost(ends, free, slots):
     """The Broken for slots that are not free though their tasks have ended, in these ways."""
-    requests = {0: "no more requests", 1: "only 1 more request"}
+    requests = {0: "no request", 1: "only 1 request"}
     *others, last = ends
     return Broken(
-        f"These tasks ended: {', '.join(others)}, and {last}. Then the server accepted "
-        f"{requests.get(free, f'only {free} more requests')}, although it has {slots} slots.",
+        f"These tasks ended: {', '.join(others)}, and {last}. After that, all {slots} slots should "
+        f"have been free, but the server accepted {requests.get(free, f'only {free} requests')}.",
         "A lost slot never comes back. In the end, the server refuses every request.",
         "Where does your code release the slot? A finally block runs however the task ends, so "
         "release the slot there.",
@@ -296,8 +296,9 @@ def killed(stopped):
     return Broken(
         f"{story(stopped)} The signal killed the process immediately, and no task was finished.",
         f"{name} tells a server to stop. Without a handler, it kills a Python process on the spot.",
-        f"After signal.signal(signal.{name}, stop), Python calls stop(signum, frame) in the main "
-        f"thread when {name} arrives. Raise an exception in stop to end the server.",
+        "Write a function stop(signum, frame) that raises an exception, and call "
+        f"signal.signal(signal.{name}, stop). When {name} arrives, Python then calls stop in the "
+        "main thread, and the exception ends the server.",
         "sigterm-not-handled" if name == "SIGTERM" else None,
     )
 
@@ -340,8 +341,8 @@ def unfinished(stopped, workers):
         return Broken(
             saw,
             means,
-            "End the server, not the process: raise KeyboardInterrupt, and Python waits for the "
-            "pool.",
+            "The handler should end only the server: raise KeyboardInterrupt in it. Python then "
+            "waits for the pool before it ends the process.",
             "ends-at-once",
         )
     return Broken(saw, means, "What waits until the pool has finished its tasks?")

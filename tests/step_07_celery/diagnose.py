@@ -87,31 +87,36 @@ def made_twice(site, response, made):
             "Does a request need something that only an earlier request creates?",
         )
     return Broken(
-        "The check made Celery create the same task twice. This can happen if the first two "
-        "requests to a process arrive at the same time. After that, a request returned "
-        f"{response.status}.{site.last_words()}",
-        "Celery creates a task when your code first uses it, and fails if two threads first use "
-        "the task at the same time.",
-        "Call celery.finalize() below the last task. It creates all tasks before a request "
-        "arrives.",
+        "The check made Celery create one Celery task (the object with apply_async) twice. This "
+        "can happen if the first two requests to a process arrive at the same time. After that, a "
+        f"request returned {response.status}.{site.last_words()}",
+        "Celery creates a Celery task when your code first uses it, and fails if two threads first "
+        "use it at the same time.",
+        "Call celery.finalize() below the last Celery task's function. It creates all Celery tasks "
+        "before a request arrives.",
         "made-at-first-use" if response.status_code == 500 else None,
     )
 
 
 def one_view_for_two(site, results):
-    saw = " and ".join(f"GET /{name} got {value!r}" for name, value in results.items())
+    got = " and ".join(f"GET /{name} got {value!r}" for name, value in results.items())
+    saw = (
+        "The check added two resources. At /report, get() returns 'report', and at /invoice, get() "
+        f"returns 'invoice'. In the end, {got}."
+    )
     first, second = results.values()
     if first == second and first in list(results):
         return Broken(
-            f"In the end, {saw}.",
-            "A worker finds a view by its name. Both views are functions named get, so a "
+            saw,
+            "A worker finds a view by its name. The views of both resources are named get, so a "
             "worker finds only one of them under that name.",
-            "The __name__ of CatchAll's view is get, but its __qualname__ is CatchAll.get.",
+            "A view's __qualname__ also contains its class. For CatchAll's view, __name__ is get, "
+            "but __qualname__ is CatchAll.get.",
             "one-name-for-two",
         )
     return Broken(
-        f"In the end, {saw}.{site.last_words()}",
-        "Each of the two resources returns its own name, and has to do so in a worker as well.",
+        f"{saw}{site.last_words()}",
+        "Each of the two resources has to return its own text in a worker as well.",
         "How does the worker find the view?",
     )
 
@@ -131,8 +136,9 @@ def not_read_with_g(site, delivery, value):
         f"A before_request function put a lock, a list that contains itself, and {value} on g. "
         f"The request was accepted, but no view was called.{why(site, delivery)}",
         "The client has a 202, but no worker does the work.",
-        "kombu.utils.json is the module that Celery writes and reads messages with. Use it to "
-        "find out which values are still the same after it has written and read them.",
+        "Celery writes and reads messages with the module kombu.utils.json. Write each "
+        "value with that module's dumps(), read it with its loads(), and send it only if it comes "
+        "back unchanged.",
         "plain-json-is-asked" if delivery.refused else None,
     )
 
