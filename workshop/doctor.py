@@ -175,15 +175,15 @@ def home():
 
 
 NEEDED = python, venv, packages, port, writing, disk, location, clock, imports, solution
-OPTIONAL = everything, browser  # only notebooks and slides need them
+OPTIONAL = everything, browser  # only notebooks, slides and step 7 need them
 
 
 @click.command()
 def doctor():
     """Check whether this computer is ready for class.
 
-    Exit status: 0 if it is ready for the steps, 1 if not. Problems that affect only the notebooks
-    and slides are marked with !, and do not count.
+    Exit status: 0 if it is ready for the steps, 1 if not. Problems that affect only the notebooks,
+    the slides and step 7 are marked with !, and do not count.
     """
     findings, problems, warnings = [], 0, 0
     for examine in NEEDED + OPTIONAL:
@@ -209,7 +209,7 @@ def doctor():
     ready = "This computer is ready for class."
     if warnings:
         ready = "This computer is ready for the steps. "
-        ready += "Problems marked with ! affect only the notebooks and slides."
+        ready += "Problems marked with ! affect only the notebooks, the slides and step 7."
     console.print(ready, style="bold green")
     console.print("Send this line to your instructor:")
     console.print(f"{platform.platform(terse=True)}: {', '.join(findings)}", markup=False)

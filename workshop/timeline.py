@@ -45,6 +45,7 @@ class Timeline:
     def __init__(self, write):
         self._write, self._changed = write, threading.Condition()
         self._columns = []  # what is in progress, by column; None: a free column
+        self._texts = {}  # what is in progress: the text that it began with
         self._started = None
         self._ticks = 0
 
@@ -56,6 +57,7 @@ class Timeline:
                 self._columns.append(None)
             column = self._columns.index(None)
             self._columns[column] = what
+            self._texts[what] = text
             self._line(column, "┬", text)
 
     def end(self, what, text):
@@ -63,6 +65,7 @@ class Timeline:
             column = self._columns.index(what)
             self._line(column, "┴", text)
             self._columns[column] = None
+            del self._texts[what]
             while self._columns and self._columns[-1] is None:
                 self._columns.pop()
 
@@ -79,12 +82,8 @@ class Timeline:
     def cut_off(self):
         """Show what is in progress when the process ends."""
         with self._changed:
-            going_on = [isinstance(what, WSGIRequestHandler) for what in self._columns if what]
-            requests, tasks = going_on.count(True), going_on.count(False)
-            counts = [f"{requests} request" + "s"[: requests != 1]] if requests else []
-            counts += [f"{tasks} task" + "s"[: tasks != 1]] if tasks else []
-            if counts:
-                self._line(None, "", f"cut off: {' and '.join(counts)}")
+            if self._texts:
+                self._line(None, "", f"cut off: {', '.join(self._texts.values())}")
 
     def _line(self, column, mark, text, ticks=0):
         marks = ["│" if what else " " for what in self._columns]

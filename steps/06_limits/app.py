@@ -142,8 +142,8 @@ def start_cleaner():
             cleaner.start()
 
 
-# TODO 2: On SIGTERM or Ctrl-C, the server ends, and finishes the tasks that it accepted. That takes
-# app.config["GRACE_SECONDS"] at most, 30 by default. What if the server has its own handlers?
+# TODO 2: On SIGTERM or Ctrl-C, the server finishes the tasks that it accepted, and then ends. It
+# takes app.config["GRACE_SECONDS"] for this at most: 30. What if the server has its own handlers?
 #
 # TODO 3: A status URL's response may change any moment. Every 202 has Retry-After, and every
 # response has Cache-Control: no-store, unless its view says otherwise.

@@ -19,6 +19,11 @@ def work():
     return DONE
 
 
+def view(self, path=""):
+    """What a client waits for. Every subject does this work and no other."""
+    return work()
+
+
 class Plain:
     """A view that only returns a 202, and a view that only returns a result."""
 
@@ -72,6 +77,7 @@ class Solution(Plain):
 
     def __init__(self, file):
         self.module = imported(file)
+        self.module.CatchAll.get = self.module.async_api(view)
         self.app = self.module.app
         self.app.config.update(WORK_SECONDS=0, SWEEP_SECONDS=10**6)
         self.finished = None

@@ -10,7 +10,7 @@ import os
 import time
 import uuid
 
-from tests.bench.own import DONE, Plain, imported, make_app, work
+from tests.bench.own import DONE, Plain, imported, make_app, view, work
 
 
 class FlaskExecutor(Plain):
@@ -146,6 +146,7 @@ class SolutionOnCelery(Celery):
     def __init__(self, file, redis):
         os.environ["REDIS_URL"] = f"redis+socket://{redis}"
         self.module = imported(file)
+        self.module.CatchAll.get = self.module.async_api(view)
         super().__init__(redis)
         self.app = self.module.app
 

@@ -270,7 +270,7 @@ def test_a_save_says_what_it_cuts_off(laptop):
         served.until("Restarting with")
         urlopen(f"http://127.0.0.1:{port}/hello").close()
         laptop.solve(2)
-        served.until(r" s .* │  cut off: 1 task\n")
+        served.until(r" s .* │  cut off: thread: get\n")
 
 
 def test_a_browsers_request_for_an_icon_reaches_no_app(serve, tmp_path):

@@ -177,7 +177,7 @@ def test_the_minutes_add_up(version, whole):
     assert sum(minutes for _, minutes in schedule.of_version(version)) == whole
 
 
-def test_a_second_half_day_has_room_for_what_is_beyond_the_class():
+def test_the_second_session_has_room_for_what_is_beyond_the_class():
     assert 0 < sum(minutes for _, minutes in schedule.of_version("second")) <= 180
 
 
