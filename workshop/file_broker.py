@@ -31,7 +31,7 @@ def environment(folder):
 
 def subfolder(name):
     path = Path(os.environ["WORKSHOP_FILES"], name)
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(0o700, parents=True, exist_ok=True)  # messages contain what clients sent
     return path
 
 

@@ -111,7 +111,7 @@ def work(name, environ, body, from_hooks, kwargs):
             vars(g).update(from_hooks)
             resource = getattr(app.view_functions[request.endpoint], "view_class", None)
             args = [resource()] if resource else []  # self: a new one for each request
-            response, unhandled = response_of(views[name], args, request.view_args | kwargs)
+            response, unhandled = response_of(views[name], args, kwargs)
             body = b64encode(response.get_data()).decode()
             record = response.status, list(response.headers), body
             response.close()

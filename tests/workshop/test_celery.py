@@ -9,9 +9,11 @@ import http.client
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -339,6 +341,30 @@ class Trap:
 
     def __reduce__(self):
         return open, (self._path, "w")
+
+
+@takes_redis
+def test_who_can_read_redis_can_read_the_headers_as_the_lesson_shows(over_redis, redis):
+    lesson = STEPS[6].lesson.read_text(encoding="utf-8")
+    shown = re.search(r"^```text\n(\$ curl .+?)^```$", lesson, re.DOTALL | re.MULTILINE)[1]
+    shown = shown.replace(":8000", f":{over_redis.web.port}")
+    shown = shown.replace("redis-cli", f"redis-cli -u {redis.url}")
+    send, accepted, read, decoded = shown.splitlines()
+    for command, expected in (send, accepted), (read, decoded):
+        done = subprocess.run(["bash", "-c", command.removeprefix("$ ")], capture_output=True)
+        assert re.match(re.escape(expected).replace("…", ".+"), done.stdout.decode())
+
+
+def test_over_files_only_their_owner_can_read_what_clients_sent(over_files, tmp_path):
+    over_files.start_worker()
+    gate = Gate()
+    held = over_files.accepted(f"/held/{gate.port}")
+    gate.next()
+    written = {path.parent for path in tmp_path.glob("files/**/*") if path.is_file()}
+    assert {path.name for path in written} == {"celery", "results"}
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o700}
+    gate.open()
+    assert over_files.response(held) == (200, "held")
 
 
 STEP_5 = f"""

@@ -110,7 +110,7 @@ def work(view, environ, body, on_g, kwargs):
             vars(g).update(on_g)
             resource = getattr(app.view_functions[request.endpoint], "view_class", None)
             args = [resource()] if resource else []
-            do_view(views[view], args, request.view_args | kwargs, kept)
+            do_view(views[view], args, kwargs, kept)
     except BaseException:
         if not kept:
             raise

@@ -119,7 +119,7 @@ class Work(Task):
             view = app.ensure_sync(view)
             if api.owns_endpoint(request.endpoint):
                 view = api.output(view)
-            return whole(view(*resource, **request.view_args | kwargs)), None
+            return whole(view(*resource, **kwargs)), None
         except BaseException as error:
             if terminate_handler_fired():  # another worker does the task
                 raise

@@ -61,7 +61,7 @@ def async_api(view):
             with app.request_context(whole_environ(environ, b64decode(body))):
                 vars(g).update(on_g)
                 try:
-                    response = response_of(view, request.view_args | kwargs)
+                    response = response_of(view, kwargs)
                 except BaseException as unhandled:
                     if not terminate_handler_fired():  # otherwise another worker does the task
                         response = error_500(unhandled)
