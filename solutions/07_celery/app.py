@@ -58,7 +58,7 @@ tasks.conf.update(
     result_backend_transport_options={"retry_policy": {"timeout": 1}},
 )
 unreachable = OperationalError, RedisError
-soon = {"Retry-After": "1", "Content-Type": "text/plain"}  # poll again in a second
+soon = {"Retry-After": "5", "Content-Type": "text/plain"}  # half as long as the work takes
 busy = "busy\n", 503, soon
 views = {}  # name: view. The worker has them too, because it imports this file
 
@@ -177,8 +177,7 @@ class GetTaskStatus(Resource):
             abort(500)
         return accepted(task_id)
 
-    def post(self, task_id):
-        # Without this, CatchAll would handle the POST and start a new task.
+    def post(self, task_id):  # without this, CatchAll would start a new task
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
 
 

@@ -110,8 +110,7 @@ class GetTaskStatus(Resource):
             abort(404)
         return Response(*record)
 
-    def post(self, task_id):
-        # Without this, CatchAll would handle the POST and start a new task.
+    def post(self, task_id):  # without this, CatchAll would start a new task
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
 
 

@@ -10,6 +10,7 @@ RECORD = "        tasks[task_id] = accepted\n"
 SUBMIT = """        try:
             pool.submit(task)
         except RuntimeError:
+            del tasks[task_id]
             return Response(*busy)
 """
 RELEASE = "                slots.release()\n"
@@ -22,7 +23,7 @@ LOG = """            except BaseException:
 LIMIT = '        faulthandler.dump_traceback_later(app.config["GRACE_SECONDS"], exit=True)\n'
 END = "    raise KeyboardInterrupt\n"
 STORE = '    response.headers.setdefault("Cache-Control", "no-store")\n'
-SOON = 'soon = {"Retry-After": "1", "Content-Type": "text/plain"}'
+SOON = 'soon = {"Retry-After": "5", "Content-Type": "text/plain"}'
 BUSY = 'busy = "busy\\n", 503, soon\n'
 
 REFUSING = (
@@ -83,7 +84,7 @@ MISTAKES = {
         (("**soon}", '"Content-Type": "text/plain"}'),), "every_202_says_when_to_ask"
     ),
     "retry-after-not-a-number": Mistake(
-        ((SOON, SOON.replace('"1"', '"soon"')),),
+        ((SOON, SOON.replace('"5"', '"soon"')),),
         "a_full_server_refuses_the_next_request every_202_says_when_to_ask",
     ),
     "record-before-the-place": Mistake(

@@ -1,7 +1,6 @@
 """A slow endpoint that returns 202 Accepted immediately, with a URL to fetch the result from.
 
-Each response is kept for five minutes. The number of tasks is limited, and every task that was
-accepted is finished, even when the server is told to stop.
+Responses are kept for five minutes, tasks are limited, and each accepted task is finished.
 """
 
 import faulthandler
@@ -39,7 +38,7 @@ cleaner, starting = None, threading.Lock()  # two first requests can arrive at t
 stop_cleaner = threading.Event()  # set it to end the cleaner immediately
 pool = ThreadPoolExecutor(app.config["WORKERS"])
 slots = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"])
-soon = {"Retry-After": "1", "Content-Type": "text/plain"}  # poll again in a second
+soon = {"Retry-After": "5", "Content-Type": "text/plain"}  # half as long as the work takes
 busy = "busy\n", 503, soon
 
 
@@ -50,7 +49,6 @@ def async_api(view):
     def accept(*args, **kwargs):
         environ = copy_environ()
         from_hooks = dict(vars(g))  # what before_request functions put on g
-
         task_id = uuid.uuid4().hex  # random: no client can guess another's id
         location = url_for("gettaskstatus", task_id=task_id)
         accepted = "accepted\n", 202, {"Location": location, **soon}
@@ -59,6 +57,8 @@ def async_api(view):
         # the environ, the body, what is on g, the view's name. Note the task before you send it.
         # If the broker cannot be reached, return 503. Which code do you no longer need?
         def task():
+            if task_id not in tasks:  # the pool kept it, although it failed to take it
+                return slots.release()
             record = "", 500, {}  # in case the task fails without a response
             try:
                 with app.request_context(environ):
@@ -80,7 +80,8 @@ def async_api(view):
         tasks[task_id] = accepted  # before the task starts, because it may end first
         try:
             pool.submit(task)
-        except RuntimeError:  # the server is stopping
+        except RuntimeError:  # the server is stopping, or has no thread for it
+            del tasks[task_id]
             return Response(*busy)
         return Response(*accepted)
 
@@ -131,8 +132,7 @@ class GetTaskStatus(Resource):
             abort(404)
         return Response(*record)
 
-    def post(self, task_id):
-        # Without this, CatchAll would handle the POST and start a new task.
+    def post(self, task_id):  # without this, CatchAll would start a new task
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
 
 
