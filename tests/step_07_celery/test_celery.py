@@ -229,7 +229,7 @@ def test_what_is_not_json_stays_behind(site):
 
 
 def test_a_task_may_end_before_it_is_noted(site):
-    """A task is noted before it is sent, so it counts as finished even if it ends immediately."""
+    """A task is noted before it is sent, so the note never overwrites a quick task's response."""
     site.expect_celery()
     work = site.work()
     calls = []  # how many there were at each note
