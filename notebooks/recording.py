@@ -221,7 +221,9 @@ class Recording(BaseRecording):
         return [responses[number] for number in sorted(responses)]
 
     def poll(self, response, every, number=1):
-        """Poll until the status code is no longer 202; return this response and all later ones.
+        """Poll until the status code is no longer 202.
+
+        Return a list: first the given `response`, and then the response to each poll.
 
         every: how many seconds to wait before each poll
 
