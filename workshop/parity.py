@@ -31,7 +31,7 @@ def parity(steps, suite, apps, **options):
     and with a client that polls. The command compares each of these runs with the first.
 
     The first time, the command also downloads the tests into .workshop/parity. Without the
-    download, it takes about two minutes. Exit status: 0 if every difference is in
+    download, it takes about two minutes. Exit status: 0 if the differences are exactly those in
     tests/parity/excused.toml, otherwise 1.
     """
     more = ["verify", "notebooks", "celery", "bench"] if options["keep"] else []

@@ -33,14 +33,16 @@ def reset(step):
 
     Your file is saved in the same folder, with the date in its name. `undo` brings it back.
     """
+    is_starter = content(step.app) == content(step.starter)
     saved = put_starter(step)
     hints.forget(step)
-    if not saved:
+    if is_starter:
         console.print(f"{shown(step.app)} is already the starter.")
         return
     console.print(f"{shown(step.app)} is the starter again.")
     show_saved(saved)
-    console.print(f"To undo this: {COMMAND} undo")
+    if saved:  # not if app.py was lost
+        console.print(f"To undo this: {COMMAND} undo")
     console.print(f"Next: {COMMAND} check {step.number}")
 
 

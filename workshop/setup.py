@@ -27,7 +27,7 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 # What Python or pip prints when something goes wrong, and what to do about it. The first match
 # counts.
 REMEDIES = {
-    r"No space left|WinError 112|quota exceeded": "The disk is full. Free 200 MB, then try again.",
+    r"No space left|WinError 112|quota exceeded": "The disk is full. Free 1 GB, then try again.",
     r"No module named '?(venv|ensurepip)": f"""\
 This Python came without venv. On Debian or Ubuntu, run the line below. On other systems, install
 Python from https://www.python.org/downloads/. Then try again.
@@ -151,7 +151,7 @@ def _set_up(groups):
     import time
 
     started = time.monotonic()
-    _say("Setting up, which happens only once:")
+    _say("Setting up packages, which happens only when they are first needed:")
     stamp = _stamp() or _make_venv()
     _write_stamp(stamp)  # now, so that .venv is kept even if pip finds no network
     _install(groups)

@@ -23,9 +23,9 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 class App:
     """The app in the file at path, and everything that can be seen of it.
 
-    module: the learner's module, imported afresh; app: its Flask application; wsgi_app: what is
-    served, should a check want to serve it otherwise; clock: the time it lives by; threads: its
-    threads; changes: notified of everything that happens; errors, task_errors: exceptions that
+    module: the learner's module, imported afresh; app: its Flask application; wsgi_app: what the
+    server serves, which is app unless a check replaces it; clock: the time it lives by; threads:
+    its threads; changes: notified of everything that happens; errors, task_errors: exceptions that
     nothing has handled, in requests and in tasks; shown: the path as the learner knows it.
     """
 

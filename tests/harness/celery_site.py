@@ -33,9 +33,9 @@ def tasks_of_its_own(made=True):
 
 @contextmanager
 def tasks_made_twice():
-    """Until the block ends, Celery creates every task as two threads would that use it first.
+    """Until the block ends, Celery creates every task twice, as if two threads used it first.
 
-    Both see that it is not there yet, and both create it. Yields a list of the tasks so created.
+    Both would see that it is not there yet, and both would create it. Yields a list of these tasks.
     """
     made, make = [], PromiseProxy.__evaluate__
 
@@ -69,7 +69,7 @@ class CelerySite(Site):
         return app
 
     def another(self, **how):
-        """Return the file imported once more, as another process does."""
+        """Import the file once more, as another process would; return the module."""
         with tasks_of_its_own(**how):
             return self.load()[0]
 

@@ -49,7 +49,7 @@ HOW_TO_GET = {  # by what is used: where to look, and the mistake
 
 
 def proxy_used(error):
-    """What is looked up in a context ("app", "g", "request", "session"), if error is its lack."""
+    """What the code looked up without a context ("app", "g", "request", "session"), or None."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         get_name = frame.f_locals.get("get_name")  # of Werkzeug's LocalProxy
         if "LocalProxy" in frame.f_code.co_qualname and get_name:

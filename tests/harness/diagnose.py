@@ -81,8 +81,9 @@ def waits_for_its_task(app):
             "join() waits until a thread has ended. Don't call it in a request.",
             "joined-in-request",
         )
+    still = f" Its thread is still running{where}." if waiting else ""
     return Broken(
-        f"{LIMIT:.0f} seconds after the request was sent, it still has no response{where}.",
+        f"{LIMIT:.0f} seconds after the request was sent, it still has no response.{still}",
         "A 202 doesn't wait for the work.",
         "What does the request wait for? The result of a task, or a lock?",
     )
@@ -120,10 +121,10 @@ def no_work(app, response):
     what_for = "time.sleep() stands in for your slow work, so your code has to call it."
     if busy := app.threads.busy():
         return Broken(
-            f"When the request returned {response.status}, its work had not reached time.sleep()"
-            f"{app.at(busy[0])}.",
+            f"When the request returned {response.status}, its work had not reached time.sleep(). "
+            f"One of the app's threads was still running{app.at(busy[0])}.",
             what_for,
-            "What keeps it busy, or what is it waiting for?",
+            "What keeps this thread busy, or what is it waiting for?",
         )
     if response.status_code in (200, 202):
         started = " Does it start the thread?" if response.status_code == 202 else ""
@@ -149,7 +150,7 @@ def never_called(app, work, number):
     called = {0: "never called", 1: "called only once"}.get(calls, f"called only {calls} times")
     return Broken(
         f"{requests} accepted, but the view was {called}.",
-        "The accepted work has not started, although it had time to.",
+        f"The {'other' if calls else 'accepted'} work has not started, although it had time to.",
         "Does your code start the thread? Does the thread call the view?" + app.last_words(),
         None if app.threads.targets else "never-started",
     )

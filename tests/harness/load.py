@@ -83,7 +83,7 @@ def expect_app(module, shown):
 
 
 def importing(stand_ins):
-    """The built-in names, but that imports of these modules get what stands in for them."""
+    """The built-in names, but with an __import__ that returns stand-ins for these modules."""
 
     def import_(name, *args, **kwargs):
         return stand_ins.get(name) or builtins.__import__(name, *args, **kwargs)
@@ -97,7 +97,10 @@ def compiled(text, path):
 
 
 def once_for_each_rule(compile_builder):
-    """Rule._compile_builder(), when it is needed, and once: it took half of the time of a load."""
+    """Rule._compile_builder(), but called only when needed, and once for each rule.
+
+    Calling it for every load took half of the load's time.
+    """
     builders = {}
 
     def compile_when_needed(rule, append_unknown=True):

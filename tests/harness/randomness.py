@@ -12,9 +12,9 @@ def random_bits(texts):
 
 
 def bits_of_a_character(sample):
-    """Estimate how many random bits a character has from how many pairs in a sample are equal.
+    """Estimate how many random bits a character has, by counting the equal pairs in a sample.
 
-    If there are 16 random characters, 1 pair in 16 is equal, and each character has 4 bits.
+    For example, if each character is one of 16, at random, 1 pair in 16 is equal: that is 4 bits.
     """
     equal = sum(math.comb(count, 2) for count in Counter(sample).values())
     return math.log2(math.comb(len(sample), 2) / max(equal, 1))

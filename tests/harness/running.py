@@ -59,7 +59,7 @@ class Output:
 class Child(Output):
     """A command that runs in a session of its own, without input or on a terminal.
 
-    process: its Popen; options: more for that.
+    process: its Popen; options: more arguments for Popen.
     """
 
     def __init__(self, command, terminal=False, **options):
@@ -92,7 +92,7 @@ class Child(Output):
         return status
 
     def is_gone(self, seconds):
-        """Whether it and all processes that have its output end within so many seconds."""
+        """Whether it, and every process that shares its output, ends within so many seconds."""
         self._reader.join(seconds)
         return not self._reader.is_alive()
 

@@ -24,7 +24,7 @@ def sent(response):
 
 
 def difference(this, other):
-    """Return the first part in which two Sents differ, in words: that of this, that of the other.
+    """Return, in words, the first part in which two Sents differ: a pair, for this and for other.
 
     Of headers and of a long body, only what differs is shown.
     """

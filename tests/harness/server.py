@@ -1,4 +1,4 @@
-"""Serves the learner's app, and sends it requests: both know when a request is truly over."""
+"""Serves the learner's app, sends it requests, and knows when a request is truly over."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""What a check does with the learner's app. Where the app does not play along, it says why."""
+"""What a check does with the learner's app. If the app does not do its part, Broken says why."""
 
 import functools
 import re
@@ -55,9 +55,9 @@ class Site(App):
         return self.send("GET", url)
 
     def response(self, exchange, work=()):
-        """Return the response to a request, unless that waits for what the check holds back.
+        """Return the response to a request; raise Broken if it waits for work that is held back.
 
-        work: the Calls or the Sleeps that it has led to.
+        work: the Calls or the Sleeps that the request has led to.
         """
         threads = self.threads
         self.changes.wait_until(
@@ -78,7 +78,7 @@ class Site(App):
         return diagnose.works_in_request(self, work, exchange)
 
     def accepted(self, work, method="GET", url=None, **request):
-        """Send a request to work that is held back; return the 202 that has to come."""
+        """Send a request to a Work that is held back; return its response, which must be a 202."""
         url = url or work.url
         response = self.response(self.start(method, url, **request), work.calls)
         return self.expect_202(response, f"{method} {url}")
@@ -91,7 +91,7 @@ class Site(App):
     # The work
 
     def slept(self, exchange, number=1):
-        """Wait until requests have begun that many time.sleep(); return the last Sleep."""
+        """Wait until requests have led to this number of Sleeps; return the last one."""
 
         def sleeps():
             by_import = self.threads.from_import
@@ -112,7 +112,7 @@ class Site(App):
         raise diagnose.no_work(self, exchange.wait())
 
     def call(self, work, number=1):
-        """Wait until that many calls of the work have begun; return that one."""
+        """Wait until this number of calls of the work have begun; return the last of them."""
         self.changes.wait_until(
             lambda: (
                 len(work.calls) >= number or self.crashed_before_a_view() or self.threads.at_rest()
@@ -128,7 +128,7 @@ class Site(App):
         """Wait until a released call is over."""
         expect(
             self.changes.wait_until(lambda: call.ended),
-            "The view was released, but it never returned.",
+            "The check held the view back and then let it go on, but the view never returned.",
             "The task hangs.",
             "Does the view wait for something that its own request holds?",
         )
@@ -171,7 +171,7 @@ class Site(App):
         return self.locations[-1]
 
     def settled(self, location):
-        """Poll until the response is no 202 with the same Location, or can be no other."""
+        """Poll until the response is not a 202 with this Location, or can no longer change."""
         give_up = time.monotonic() + LIMIT
         while True:
             running = self.threads.own()

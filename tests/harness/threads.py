@@ -17,7 +17,7 @@ class Threads:
     """The threads of the app in the file at path, from its import on, until close().
 
     held: by thread, the Work that holds it back. started: every thread that code of the file has
-    started. targets: what threads that were started in a request were to call. crashes: uncaught
+    started. targets: what each thread that was started in a request has to call. crashes: uncaught
     exceptions, each with its thread. from_import: threads that the import has left running.
     """
 
@@ -77,7 +77,7 @@ class Threads:
         return call.thread in self._served()
 
     def held_in_request(self):
-        """The Work that holds a request back, because it is called in its thread; or None."""
+        """The Work that holds a request back, because the request's thread called it; or None."""
         served = (work for thread, work in list(self.held.items()) if thread in self._served())
         return next(served, None)
 
@@ -88,7 +88,7 @@ class Threads:
         return not self.serving() and not self.own()
 
     def resting(self, thread):
-        """The Wait in which a thread rests, or None. It is for None where time.sleep() rests."""
+        """The Wait in which a thread rests, or None. For time.sleep(), the Wait.what is None."""
         if (sleep := self._clock.sleeping.get(thread)) and sleep.seconds:
             return Wait(None, sleep.seconds)
         return self.waits.by_thread.get(thread)
@@ -117,7 +117,7 @@ class Threads:
         return nobody and any(isinstance(what, threading.Semaphore) for what in endless)
 
     def waits_for_lock(self):
-        """Whether a request waits for one of the app's locks, or a task for one that is held."""
+        """Whether a request waits for an app's lock, or a task for one that a held thread has."""
         waiting = list(self.waits.for_locks.items())
         serving = self.serving()
         return any(thread in serving or lock.owner in self.held for thread, lock in waiting)
@@ -139,8 +139,8 @@ class Threads:
     def quiet(self, stop=None):
         """Wait until no thread of the app is busy; return those that still are after LIMIT.
 
-        stop: the Event that ends the cleaner. A cleaner that rests is not busy: a thread that waits
-        for stop, or that was there before any request. Without stop, it counts as busy.
+        stop: the Event that ends the cleaner. A thread that rests does not count as busy if it
+        waits for stop, or if it was there before any request. Without stop, it does count as busy.
         """
 
         def is_busy(thread):

@@ -7,7 +7,7 @@ import threading
 class Call:
     """One call of a view: its thread, its arguments, and how it ended.
 
-    by_run: whether code of the file at path called it through its own Thread.run().
+    by_run: whether code of the file at path called Thread.run() itself, which called the view.
     """
 
     def __init__(self, path, args, kwargs):

@@ -306,7 +306,8 @@ def removed_from_g(put, user, language):
     if language is None:
         return Broken(
             saw,
-            "The task doesn't find anything on g, not even what nobody has removed.",
+            "In the task, g.language was missing as well. The same before_request function had set "
+            "it, and nothing had removed it.",
             "Copy what is on g before the thread starts, and put it on the task's g.",
             "g-not-copied" if user is None else None,
         )

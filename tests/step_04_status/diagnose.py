@@ -82,7 +82,7 @@ def not_202_before_the_task_begins(early, later):
     """The Broken for a status URL's response before the task's thread runs; later: one after."""
     saw = (
         "Before the task's thread had run its first line, the status URL returned "
-        f"{early.status}. When the view was at work, it returned {later.status}."
+        f"{early.status}. When the view was at work, the URL returned {later.status}."
     )
     if (early.status_code, later.status_code) == (404, 202):
         return Broken(
@@ -115,7 +115,8 @@ def lost_under_a_prefix(location, response):
     return Broken(
         saw,
         "The task was running, so its status URL has to return 202.",
-        "Does GetTaskStatus know the URL with its prefix? url_for does.",
+        "Does GetTaskStatus find the record by the id alone? The URL from url_for contains the "
+        "prefix, but request.path does not.",
     )
 
 
@@ -282,7 +283,7 @@ def not_the_same_again(first, *others):
     return Broken(
         f"The first poll of a finished task got {saw}, a later one {then}.",
         "Networks lose responses, and people reload pages. They should get the same again.",
-        "Keep finished bytes in the record, and do not change it when it is read.",
+        "Keep the whole body in the record as bytes, and do not let a poll change the record.",
     )
 
 
@@ -305,7 +306,8 @@ def half_finished(early, final):
 def failed_but_not_500(site, response):
     return Broken(
         f"A task failed with an ArithmeticError, and its status URL returned {response.status}.",
-        "The work failed, and not because of the client: 500 Internal Server Error.",
+        "The work failed, and not because of the client. So the client should get a 500 Internal "
+        "Server Error.",
         "What does your code do with an exception that is not an HTTPException?"
         + site.last_words(),
     )
@@ -368,7 +370,7 @@ def not_500_after(site, exception, response):
         )
     return Broken(
         f"The view raised {name}, and the task's status URL returned {response.status}.",
-        "The work was not done: 500 Internal Server Error.",
+        "The work was not done, so the client should get a 500 Internal Server Error.",
         f"{name} is not a subclass of Exception. except BaseException catches it, and finally "
         "runs anyway.",
     )
@@ -390,7 +392,8 @@ def error_handler_failed(response):
     return Broken(
         "The view divided by zero, and the app's own error handler for 500 failed as well. The "
         f"task's status URL returned {response.status}.",
-        "There is no response left to keep, but the task is over: 500 Internal Server Error.",
+        "There is no response left to keep, but the task is over. So the client should get a 500 "
+        "Internal Server Error.",
         "What does the record hold if an except block raises an exception? Let it hold a plain "
         "500 until there is something better.",
     )

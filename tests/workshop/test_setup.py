@@ -157,7 +157,7 @@ def clone(tmp_path_factory):
 
 def test_what_was_killed_half_way_is_made_whole_by_the_next_try(clone):
     assert clone.after_the_kill == ""
-    assert "Setting up, which happens only once:\nparcel" in clone.second.stderr
+    assert "only when they are first needed:\nparcel" in clone.second.stderr
     assert "Ready in" in clone.second.stderr
     assert clone.is_fit()
 
