@@ -44,7 +44,7 @@ celery.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": app.config["TAKEOVER_SECONDS"],
-        "unacked_restore_throttle": 1,  # look for unfinished tasks every 10 seconds
+        "unacked_restore_throttle": 1,  # every 10 s, look for tasks whose worker was killed
         "max_retries": 0,
     },
 )
@@ -124,7 +124,7 @@ def work(name, environ, body, from_hooks, kwargs):
     return record
 
 
-celery.finalize()  # now: two first requests at the same time could fail
+celery.finalize()  # not later: then two first requests at the same time could fail
 
 
 def whole_environ(environ, body):

@@ -44,7 +44,7 @@ class Plain:
 def make_app(submit, result):
     """Return an app whose view hands work over with submit(), which returns an id for result()."""
     app = Flask("bench")
-    api = Api(app)
+    api = app.api = Api(app)
 
     class CatchAll(Resource):
         def get(self, path=""):

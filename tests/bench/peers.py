@@ -7,24 +7,29 @@ server, and their figures contain all of it.
 """
 
 import os
+import pickle
 import time
 import uuid
+
+from flask import Response, current_app
 
 from tests.bench.own import DONE, Plain, imported, make_app, view, work
 
 
 class FlaskExecutor(Plain):
-    def __init__(self):
+    def __init__(self, task=work, as_result=lambda value: value):
         from flask_executor import Executor
 
         def submit():
             task_id = uuid.uuid4().hex
-            self.executor.submit_stored(task_id, work)
+            self.executor.submit_stored(task_id, task)
             return task_id
 
         def result(task_id):
             done = futures.done(task_id)  # None if there is no such task
-            return futures.result(task_id) if done else None if done is None else ("running", 202)
+            if not done:
+                return None if done is None else ("running", 202)
+            return as_result(futures.result(task_id))
 
         self.app = make_app(submit, result)
         self.app.config["EXECUTOR_FUTURES_MAX_LENGTH"] = 10**9  # by default, it keeps only 50
@@ -37,10 +42,22 @@ class FlaskExecutor(Plain):
 
         from flask_executor.futures import FutureProxy
 
+        result = pickle.dumps(self.executor.futures.result(self.finished.rpartition("/")[2]))
         for _ in range(count):
             future = Future()
-            future.set_result("".join(list(DONE)))
+            future.set_result(pickle.loads(result))
             self.executor.futures.add(uuid.uuid4().hex, FutureProxy(future, self.executor))
+
+
+class FlaskExecutorWithResponse(FlaskExecutor):
+    """Its tasks make the whole response, as our solutions do: a poll only has to send it."""
+
+    def __init__(self):
+        def respond():
+            response = current_app.api.output(work)()
+            return response.get_data(), response.status, list(response.headers)
+
+        super().__init__(respond, lambda record: Response(*record))
 
 
 COPY = """ -- gives `count` new tasks what Redis keeps of a finished one

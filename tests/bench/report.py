@@ -124,7 +124,7 @@ def load(costs):
             refused = sum(each["refused"] for each in rounds)
             row.append(f"{median(each['accepted'] for each in rounds):,.0f}")
             if refused:
-                part = refused / (len(rounds) * costs["plan"]["load"])
+                part = refused / (len(rounds) * costs["plan"]["loads"] * costs["plan"]["load"])
                 row[-1] += f" ({part:.0%} refused)"
         rows.append(row)
     head = ("202 per second, gunicorn gthread", *(f"{n} client{'s' * (n != '1')}" for n in clients))

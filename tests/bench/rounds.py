@@ -5,6 +5,7 @@ import random
 import shutil
 import statistics
 import tempfile
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -27,10 +28,11 @@ class Plan:
     sweeps: int = 5  # in each round; their median counts, for all of them show a sweep's effect
     memory: int = 10**4  # tasks to finish, to measure the memory of each
     clients: tuple = (1, 8, 64)
+    loads: int = 3  # turns of each subject in each round, for each number of clients
     load: int = 400  # requests in each turn, from all clients together
 
 
-QUICK = Plan(2, 1, 1, 5, (1000,), 1, 200, (1, 8), 16)
+QUICK = Plan(2, 1, 1, 5, (1000,), 1, 200, (1, 8), 1, 16)
 
 
 def run(plan, say, names=subjects.NAMES):
@@ -180,10 +182,14 @@ def behind_gunicorn(plan, names, figures):
             serving.load(ports[name], max(plan.clients), plan.load)  # now everything is imported
         for _ in range(plan.rounds):
             for clients in plan.clients:
-                for name in random.sample(names, len(names)):
-                    taken, statuses = serving.load(ports[name], clients, plan.load)
-                    if set(statuses) - {202, 503}:
-                        raise RuntimeError(f"{name} returned these: {dict(statuses)}.")
+                found = {name: (0, Counter()) for name in names}
+                for _ in range(plan.loads):
+                    for name in random.sample(names, len(names)):
+                        taken, statuses = serving.load(ports[name], clients, plan.load)
+                        if set(statuses) - {202, 503}:
+                            raise RuntimeError(f"{name} returned these: {dict(statuses)}.")
+                        found[name] = found[name][0] + taken, found[name][1] + statuses
+                for name, (taken, statuses) in found.items():
                     figures["subjects"][name]["load"][str(clients)].append(
                         {"accepted": round(statuses[202] / taken), "refused": statuses[503]}
                     )

@@ -3,10 +3,19 @@
 from functools import partial
 
 from tests.bench.own import Plain, Seed, Solution
-from tests.bench.peers import RQ, Celery, FlaskExecutor, Huey, SolutionOnCelery
+from tests.bench.peers import (
+    RQ,
+    Celery,
+    FlaskExecutor,
+    FlaskExecutorWithResponse,
+    Huey,
+    SolutionOnCelery,
+)
 from workshop.steps import TOP
 
-PEERS = {"flask-executor": FlaskExecutor, "huey": Huey, "rq": RQ, "celery": Celery}
+LIKE_OURS = "flask-executor, response"  # its tasks make the response, as ours do
+PEERS = {"flask-executor": FlaskExecutor, LIKE_OURS: FlaskExecutorWithResponse}
+PEERS |= {"huey": Huey, "rq": RQ, "celery": Celery}
 ON_REDIS = {"huey", "rq", "celery", "step 7"}
 SOLUTIONS = {
     f"step {int(file.parent.name[:2])}": file
@@ -25,7 +34,7 @@ def needs(name):
     """Return the packages that a subject needs, and the workshop does not."""
     if name not in PEERS and name not in ON_REDIS:
         return []
-    library = "celery" if name == "step 7" else name.replace("-", "_")
+    library = "celery" if name == "step 7" else name.partition(",")[0].replace("-", "_")
     return [library, "redis"] if name in ON_REDIS else [library]
 
 
@@ -44,6 +53,7 @@ TITLES = {
     "step 6": "step 6, with a pool",
     "step 7": "step 7, with Celery",
     "flask-executor": "Flask-Executor",
+    LIKE_OURS: "Flask-Executor making responses",
     "huey": "huey",
     "rq": "RQ",
     "celery": "Celery",

@@ -43,7 +43,7 @@ def async_api(view):
         task_id = uuid.uuid4().hex  # random: no client can guess another's id
         location = url_for("gettaskstatus", task_id=task_id)
         accepted = "accepted\n", 202, {"Location": location, "Content-Type": "text/plain"}
-        tasks[task_id] = accepted  # before the thread starts, because it may end first
+        tasks[task_id] = accepted  # before the thread starts, because the thread replaces it
 
         def task():
             record = "", 500, {}  # in case the task fails without a response

@@ -77,7 +77,7 @@ def async_api(view):
 
         if not slots.acquire(blocking=False):
             return Response(*busy)
-        tasks[task_id] = accepted  # before the task starts, because it may end first
+        tasks[task_id] = accepted  # before the task starts, because the task replaces it
         try:
             pool.submit(task)
         except RuntimeError:  # the server is stopping, or has no thread for it
