@@ -41,6 +41,7 @@ MISTAKES = {
         "work_is_sent_to_the_broker all_that_travels_is_json g_comes_along "
         "the_202_says_where_to_poll an_unknown_task_is_404 the_response_can_be_read_again "
         "a_task_that_fails_is_finished the_worker_has_only_the_message "
+        "the_response_comes_from_the_worker what_waits_for_hours_is_202 "
         "any_web_process_can_say what_is_not_json_stays_behind what_waits_is_202 "
         "a_task_is_forgotten_five_minutes_after_its_end a_younger_task_is_kept "
         "age_counts_from_the_end the_broker_keeps_a_message_until_the_task_is_done "
@@ -71,7 +72,8 @@ MISTAKES = {
         ),
         "work_is_sent_to_the_broker all_that_travels_is_json what_waits_is_202 "
         "a_task_that_fails_is_finished the_worker_has_only_the_message "
-        "any_web_process_can_say two_views_of_one_name what_is_not_json_stays_behind "
+        "the_response_comes_from_the_worker "
+        "any_web_process_can_say what_is_not_json_stays_behind "
         "a_task_may_end_before_it_is_noted "
         "a_task_is_forgotten_five_minutes_after_its_end a_younger_task_is_kept "
         "age_counts_from_the_end the_broker_keeps_a_message_until_the_task_is_done "
@@ -120,7 +122,7 @@ MISTAKES = {
                 "    environ = {**requests[environ], ",
             ),
         ),
-        "the_worker_has_only_the_message",
+        "the_worker_has_only_the_message the_response_comes_from_the_worker",
     ),
     "remembered-in-one-process": Mistake(
         (
@@ -147,7 +149,8 @@ MISTAKES = {
     "pending-is-404": Mistake(
         ((NOTE, ""),),
         "the_202_says_where_to_poll any_web_process_can_say what_waits_is_202 "
-        "age_counts_from_the_end a_task_whose_worker_dies_is_done_by_another "
+        "what_waits_for_hours_is_202 age_counts_from_the_end "
+        "a_task_whose_worker_dies_is_done_by_another "
         "a_worker_that_is_told_to_end_leaves_its_task the_location_holds_under_a_prefix "
         "every_202_says_when_to_ask a_task_may_end_before_it_is_noted",
     ),
@@ -157,7 +160,8 @@ MISTAKES = {
         "what_celery_gives_up_is_500",
     ),
     "note-expires": Mistake(
-        ((WAIT, WAIT.replace("WAIT", "KEEP")),), "what_waits_is_202 age_counts_from_the_end"
+        ((WAIT, WAIT.replace("WAIT", "KEEP")),),
+        "what_waits_for_hours_is_202 age_counts_from_the_end",
     ),
     "noted-after-sending": Mistake(
         ((NOTE + SEND, SEND + NOTE),), "a_task_may_end_before_it_is_noted"

