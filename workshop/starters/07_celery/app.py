@@ -38,12 +38,28 @@ slots = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"]
 soon = {"Retry-After": "5", "Content-Type": "text/plain"}  # half as long as the work takes
 busy = "busy\n", 503, soon
 
+# TODO (a): A worker, another process, does the view's work. Create Celery's app here, and call it
+# celery. Its broker and its result store are at REDIS_URL. Which code do you no longer need?
+#
+# TODO (e): The store keeps a response for KEEP_SECONDS, and a note for WAIT_SECONDS: a day. How
+# many lifetimes does a Celery app have?
+#
+# TODO (f): If a worker is killed or told to stop during a task, another worker does the task. When
+# may the broker forget the message?
+#
+# TODO (g): While Redis is unreachable, requests and polls get a 503.
+#
+# TODO (h): No body is longer than app.config["MAX_CONTENT_LENGTH"], 16 MiB. Neither the log nor a
+# monitor shows a header, a body or a response.
+
 
 def async_api(view):
     """Accept the request and do the view's work in the pool; 503 if every slot is taken."""
 
     @wraps(view)
     def accept(*args, **kwargs):
+        # TODO (b): In the worker, the task sees its request, as in step 3. What else has to be in
+        # the message, in a form that JSON can hold?
         environ = copy_environ()
         from_hooks = dict(vars(g))  # what before_request functions put on g
         task_id = uuid.uuid4().hex  # random: no client can guess another's id
@@ -129,6 +145,11 @@ def error_response(error):
         return app.make_response(app.handle_user_exception(failed)), unhandled
 
 
+# TODO (c): Any web process returns a 202 for a task that was accepted, and a 404 for any other.
+# Which of the two does Celery call PENDING?
+#
+# TODO (d): A poll of a finished task gets the response. What does a worker return, so that Celery
+# stores the status, the headers and the body?
 class GetTaskStatus(Resource):
     def get(self, task_id):
         record = tasks.get(task_id)
