@@ -96,8 +96,8 @@ from tests.step_04_status.test_status import test_an_unknown_task_is_404  # noqa
 
 
 def test_what_celery_gives_up_is_500(site):
-    """A worker calls a view only for a message that a request could have sent; for any other
-    message, polls get 404 or 500.
+    """For a message with missing or null arguments, or with an unknown Celery task, a worker calls
+    no view; polls get 404 or 500.
 
     The check puts messages into the broker that no request could have sent.
     """
