@@ -57,7 +57,7 @@ def async_api(view):
         # the environ, the body, what is on g, the view's name. Note the task before you send it.
         # If the broker cannot be reached, return 503. Which code do you no longer need?
         def task():
-            if task_id not in tasks:  # the pool kept it, although it failed to take it
+            if task_id not in tasks:  # submit() failed, but left it in the pool's queue
                 return slots.release()
             record = "", 500, {}  # in case the task fails without a response
             try:
