@@ -22,8 +22,8 @@ def hint(step, again):
     """Show the next hint for step N.
 
     The hints start with a nudge and end close to the solution. They are also in the step's lesson.
-    If the checks recognize the mistake in your code, you first get their advice about it, and then
-    the next of these hints.
+    If the checks recognize the mistake in your code, their advice about it comes first, as a hint
+    of its own.
     """
     console.print(f"Step {step.number}, {step.title}\n", style="bold")
     with status("Checking …"):

@@ -396,5 +396,5 @@ def post_failed(site):
     return Broken(
         f"The app printed a traceback during the work of POST /hello.{site.last_words()}",
         "The client sent JSON, which the work should have been able to read.",
-        "post() returns the path, and what request.get_json() returns.",
+        "post() should return a dict with the path and the JSON from request.get_json().",
     )

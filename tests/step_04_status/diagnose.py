@@ -282,7 +282,7 @@ def not_the_same_again(first, *others):
     saw, then = difference(first, another)
     return Broken(
         f"The first poll of a finished task got {saw}, a later one {then}.",
-        "Networks lose responses, and people reload pages. They should get the same again.",
+        "Networks lose responses, and people reload pages. Each poll should get the same response.",
         "Keep the whole body in the record as bytes, and do not let a poll change the record.",
     )
 
@@ -365,14 +365,14 @@ def not_500_after(site, exception, response):
             f"The view raised {name}. The task is over, but its status URL still returns 202.",
             "The client gets a response if the view raises ArithmeticError, but not here, because "
             f"{name} is not a subclass of Exception. The client polls forever.",
-            "except BaseException catches everything.",
+            "An except BaseException clause catches everything.",
             "only-exception-caught",
         )
     return Broken(
         f"The view raised {name}, and the task's status URL returned {response.status}.",
         "The work was not done, so the client should get a 500 Internal Server Error.",
-        f"{name} is not a subclass of Exception. except BaseException catches it, and finally "
-        "runs anyway.",
+        f"{name} is not a subclass of Exception. An except BaseException clause catches it, and a "
+        "finally block runs however the task ends.",
     )
 
 
@@ -404,6 +404,6 @@ def path_not_sent_back(site, path, response):
         f"GET /{path} led to {response.status}, with "
         f"{described_value(response.get_data(as_text=True))} as {response.mimetype}.",
         f'The client should get the JSON string "The answer is: {path}".',
-        "What does CatchAll.get return? Does its record hold the response that Flask-RESTful "
-        "builds from that?" + site.last_words(),
+        "What does CatchAll.get return? Does the task's record hold the response that "
+        "Flask-RESTful builds from that?" + site.last_words(),
     )

@@ -18,7 +18,7 @@ def sent_as(kind):
         f"The message was sent as {kind}.",
         "The message must be JSON. A worker that loads pickles runs whatever code is in them, so "
         "anyone who can write to the broker could run code on your workers.",
-        "Leave task_serializer and result_serializer as they are: JSON.",
+        "Leave task_serializer and result_serializer at their default, which is JSON.",
         "pickle-is-sent",
     )
 
@@ -28,7 +28,7 @@ def stored(value):
         f"The result store holds {described_value(value)}.",
         "That is not JSON. A web process that loads pickles runs whatever code is in them, so "
         "anyone who can write to the store could run code in your web processes.",
-        "Leave result_serializer as it is: JSON.",
+        "Leave result_serializer at its default, which is JSON.",
         "pickle-is-stored",
     )
 
@@ -40,7 +40,7 @@ def pickle_accepted(loaded):
         f"The check put a pickle into the broker. {what}",
         "If a worker accepts pickles, anyone who can write to the broker can run code in that "
         "worker.",
-        'accept_content lists what workers accept. Leave it at ["json"].',
+        'accept_content lists what workers accept. Set it to ["json"].',
         "pickle-is-accepted",
     )
 
@@ -286,7 +286,7 @@ def forgotten_early(response, seconds):
     """seconds: how long after the task's end and after a first poll."""
     ended = "ended less than five minutes ago" if seconds else "has just ended"
     return Broken(
-        f"A task {ended}, and its client has polled before. The next poll returned "
+        f"A task {ended}, and its client has polled since. The next poll returned "
         f"{response.status}.",
         "Networks lose responses, and people reload pages.",
         "Does a poll remove the result? What is result_expires?",

@@ -195,8 +195,8 @@ from tests.step_04_status.test_status import test_an_unknown_task_is_404  # noqa
 
 @pytest.mark.part("d")
 def test_what_celery_gives_up_is_500(site):
-    """A worker calls a view only for a message that a request could have sent; for any other
-    message, polls get 404 or 500.
+    """For a message with missing or null arguments, or with an unknown Celery task, a worker calls
+    no view; polls get 404 or 500.
 
     The check puts messages into the broker that no request could have sent.
     """
@@ -291,7 +291,7 @@ def test_a_task_may_end_before_it_is_noted(site):
 
 @pytest.mark.part("e")
 def test_what_waits_for_hours_is_202(site):
-    """However long a task waits for a worker, its status URL returns 202."""
+    """A task that waits for hours is not forgotten: its status URL returns 202."""
     site.expect_celery()
     site.broker.has_workers = False
     work = site.work()
