@@ -53,6 +53,7 @@ MISTAKES = {
         "two_requests_work_at_the_same_time an_exception_in_the_work_is_logged "
         "the_task_sees_the_request the_task_reads_the_body "
         "flask_knows_the_app_in_the_task each_task_sees_its_own_request "
+        "each_task_reads_its_own_body each_task_has_its_own_g "
         "what_a_task_puts_on_g_stays_in_the_task "
         "teardown_functions_run_when_the_task_ends catch_all_takes_a_post "
         "the_location_holds_under_a_prefix a_task_may_end_before_its_request "
