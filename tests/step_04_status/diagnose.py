@@ -1,6 +1,7 @@
 """What is wrong with a status URL, an id or a finished task: facts in, a Broken out."""
 
 import re
+import uuid
 from itertools import pairwise
 from textwrap import shorten
 
@@ -194,6 +195,9 @@ def can_be_guessed(locations):
 def unknown_is_not_404(site, url, response):
     saw = f"No task has the status URL {url}, but a GET to it returned {response.status}."
     if response.status_code == 202 and scenes.catch_all_begins(site):
+        other = f"{url.rpartition('/')[0]}/{uuid.UUID(int=0)}"
+        if (response := site.get(other)).status_code != 202:
+            return some_ids_only(url, other, response)
         return status_not_added(url)
     if response.status_code == 202:
         return Broken(
@@ -222,6 +226,18 @@ def unknown_is_not_404(site, url, response):
         saw,
         "A client with a wrong or old URL should learn that there is no such task.",
         "Call abort(404) if there is no record with this id." + site.last_words(),
+    )
+
+
+def some_ids_only(url, other, response):
+    """The Broken for a resource that does not get every status URL; other: the URL of a UUID."""
+    return Broken(
+        f"A GET to {url} started CatchAll's work. A GET to {other} returned {response.status}.",
+        "GetTaskStatus gets only some of the URLs that clients can poll. CatchAll gets the others, "
+        "and starts a task for each poll.",
+        "A converter, as in <uuid:task_id>, decides which ids a URL can have. <task_id> without a "
+        "converter takes everything up to the next slash.",
+        "some-ids-only",
     )
 
 

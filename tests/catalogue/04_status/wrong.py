@@ -176,6 +176,14 @@ MISTAKES = {
         "a_client_never_sees_a_traceback a_task_that_fails_is_finished answers_with_the_path "
         f"an_async_view_is_run_to_its_end {CLOSING} {HANDLER}",
     ),
+    "some-ids-only": Mistake(
+        (
+            (ID, "task_id = str(uuid.uuid4())"),
+            ("tasks.get(task_id)", "tasks.get(str(task_id))"),
+            ('"/status/<task_id>"', '"/status/<uuid:task_id>"'),
+        ),
+        UNKNOWN,
+    ),
     "unknown-is-202": Mistake(
         ((LOOK, LOOK.replace("abort(404)", 'return "not yet", 202')),), UNKNOWN
     ),
