@@ -14,8 +14,8 @@ app.config["WORK_SECONDS"] = 10
 app.config.from_prefixed_env()  # FLASK_WORK_SECONDS=3 in the environment overrides the 10
 api = Api(app)
 
-# TODO (a): The dict tasks, empty for now: it will hold a record of each task, under the task's id.
-# And GetTaskStatus, a resource at /status/<task_id>: 404, or the record. A POST to it returns 405.
+# TODO (a): The dict tasks, which is empty for now. GetTaskStatus, a resource at /status/<task_id>,
+# sends the record that tasks holds under this id, or returns 404. A POST to it returns 405.
 
 
 def async_api(view):
@@ -26,17 +26,17 @@ def async_api(view):
         environ = copy_environ()
         from_hooks = dict(vars(g))  # what before_request functions put on g
 
-        # TODO (b): The 202 names the task's status URL, which nobody can guess, in its Location
-        # header. A poll gets the same 202 again. When does the record have to be there?
+        # TODO (b): The 202 has a Location header with the task's status URL, which nobody can
+        # guess. A poll gets the same 202 again. When does the record have to be there?
 
         def task():
             with app.request_context(environ):
                 vars(g).update(from_hooks)
-                # TODO (c): When the view is done, the record holds its response: status, headers
-                # and body. Let response_of(), below, call the view. What can be read only once?
+                # TODO (c): response_of(), below, calls the view. Then the record holds the
+                # response: status, headers and body. Why not the response object itself?
                 view(*args, **kwargs)
-            # TODO (d): Whatever fails, in the view or around it, the record holds a response in the
-            # end, and the log the traceback. Which part of a try statement always runs?
+            # TODO (d): Whatever fails, the record holds a response in the end, and the log shows
+            # the traceback. Which part of a try statement always runs?
 
         # A daemon thread: Ctrl-C does not wait for it.
         threading.Thread(target=task, daemon=True).start()
