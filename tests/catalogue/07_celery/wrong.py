@@ -54,11 +54,14 @@ MISTAKES = {
         "two_requests_work_at_the_same_time an_exception_in_the_work_is_logged "
         "the_task_sees_the_request the_task_reads_the_body "
         "flask_knows_the_app_in_the_task each_task_sees_its_own_request "
+        "each_task_reads_its_own_body each_task_has_its_own_g "
         "what_a_task_puts_on_g_stays_in_the_task "
         "teardown_functions_run_when_the_task_ends catch_all_takes_a_post "
         "the_location_holds_under_a_prefix a_task_may_end_before_its_request "
         "no_method_on_a_status_url_starts_a_task "
-        "sends_what_the_blocking_endpoint_would a_client_never_sees_a_traceback "
+        "sends_what_the_blocking_endpoint_would other_methods_do_not_harm_a_task "
+        "sends_the_500_of_the_blocking_endpoint a_client_never_sees_a_traceback "
+        "the_response_is_closed a_response_that_cannot_be_closed_is_kept "
         "a_task_whose_teardown_fails_is_finished answers_with_the_path "
         "every_202_says_when_to_ask",
     ),
@@ -81,8 +84,9 @@ MISTAKES = {
         "a_worker_that_is_told_to_end_leaves_its_task what_celery_gives_up_is_500 "
         "a_body_that_is_too_long_is_refused an_unreachable_broker_is_503 "
         "the_log_has_no_secrets a_task_may_end_before_its_request "
-        "no_method_on_a_status_url_starts_a_task "
-        "sends_what_the_blocking_endpoint_would a_client_never_sees_a_traceback "
+        "sends_what_the_blocking_endpoint_would other_methods_do_not_harm_a_task "
+        "sends_the_500_of_the_blocking_endpoint a_client_never_sees_a_traceback "
+        "a_response_that_cannot_be_closed_is_kept "
         "a_task_whose_teardown_fails_is_finished answers_with_the_path "
         "a_view_may_allow_a_cache",
     ),
