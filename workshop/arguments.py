@@ -1,4 +1,4 @@
-"""The N of a command: a step, given by its number or by its folder's name."""
+"""The N of a command: a step, given by its number or by the name of one of its folders."""
 
 import click
 from click.shell_completion import CompletionItem
@@ -12,7 +12,7 @@ class StepNumber(click.ParamType):
 
     def convert(self, value, param, ctx):
         for step in STEPS:
-            if value is step or str(value) in (str(step.number), step.folder):
+            if value is step or str(value) in (str(step.number), step.folder, step.checks.name):
                 return step
         raise click.UsageError(no_step(value))
 

@@ -98,12 +98,12 @@ Examples:
   {COMMAND} hint       if you're stuck: show the next hint
   {COMMAND} reset 3    restore step 3's starter; your file is saved
 \b
-N defaults to your current step; for compare, to the last step that you began.
+N defaults to your current step; for compare, to the last step you began.
 reset and catch-up need the number.
 \b
-Exit status: 0 success; 1 a promise is broken, or this computer has a problem;
-2 the command could not do what you asked; 130 stopped by Ctrl-C (0 for run);
-143 stopped by SIGTERM.
+Exit status: 0 success; 1 a promise is broken, or this computer has a
+problem; 2 the command could not do what you asked; 130 stopped by Ctrl-C
+(0 for run); 143 stopped by SIGTERM.
 """,
 )
 @click.option(

@@ -78,8 +78,8 @@ def undo(file):
         raise click.UsageError(f"{file} is not a file that reset, catch-up or undo has saved.")
     files = {steps[file.resolve()]: file.resolve()} if file else last_saved()
     if not files:
-        left = "".join(f"\n  {COMMAND} undo {shown(path)}" for path in steps)
-        offer = f"\nTo restore what an undo has replaced:{left}" if left else ""
+        left = "".join(f"\n  {shown(path)}" for path in steps)
+        offer = f"\nTo restore one of these files: {COMMAND} undo FILE{left}" if left else ""
         raise click.ClickException(f"There is nothing to undo.{offer}")
     path = next(iter(files.values()))
     what = f"Restoring {shown(path)}" if file else f"Undoing {reason(path)} of {shown_date(path)}"
@@ -88,14 +88,14 @@ def undo(file):
     for step in files:
         console.print(f"{shown(step.app)} is as it was before.")
     show_saved(saved)
-    for path in saved:
-        console.print(f"To restore what this undo has replaced: {COMMAND} undo {shown(path)}")
+    if saved:
+        console.print(f"To restore a saved file: {COMMAND} undo FILE")
     console.print(f"Next: {COMMAND} check {max(step.number for step in files)}")
 
 
 def show_saved(paths):
     for path in paths:
-        console.print(f"Your code is saved as {shown(path)}")
+        console.print(f"Your code is saved as\n  {shown(path)}")
 
 
 def put_starter(step):

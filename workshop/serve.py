@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import sys
@@ -48,13 +49,14 @@ def run(step, port, solutions):
     lifeline.hold()
     app = TOP / ("solutions" if solutions else "steps") / step.folder / "app.py"
     wanted, port = port, free_port(port)
-    console.print(f"Serving {shown(app)} at http://127.0.0.1:{port}. Press Ctrl-C to stop.")
+    say(f"Serving {shown(app)} at http://127.0.0.1:{port}. Press Ctrl-C to stop.")
     if port != wanted:
         console.print(f"(Port {wanted} is taken. Is another `run` still serving?)")
     console.print("Paste any of these into another terminal:")
-    for way, lines in ways(curl_commands(step, port)).items():
+    lines = ways(curl_commands(step, port))
+    for way in ways_here():
         console.print(f"  {way}")
-        for line in lines:
+        for line in lines[way]:
             console.print(f"    {line}", markup=False)
     console.print("From top to bottom: ┬ a request or a task begins, │ is in progress, ┴ ends.")
     flask = [sys.executable, "-m", "workshop.timeline", "--app", str(app)]
@@ -62,6 +64,11 @@ def run(step, port, solutions):
     environment = celery_environment() if step.extra_groups else None
     web = lifeline.Process(flask, env=environment, cwd=TOP)
     return until_stopped(stops, web, Worker(app.parent, environment) if environment else None)
+
+
+def say(text):
+    """Print this; on a terminal, break lines only between words."""
+    console.print(text, markup=False, soft_wrap=not console.is_terminal)
 
 
 def until_stopped(stops, web, worker=None):
@@ -121,9 +128,10 @@ def celery_environment():
 
     redis = "REDIS_URL" in os.environ
     folder = Path(os.environ.get("WORKSHOP_FILES", CACHE / "celery"))
-    where = "at REDIS_URL" if redis else f"files in {folder}"
+    place = shown(folder) if folder.is_relative_to(TOP) else folder
+    where = "at REDIS_URL" if redis else f"files in {place}"
     console.print("This also starts a worker.")
-    console.print(f"The broker and the result store are {where}.", markup=False, soft_wrap=True)
+    say(f"The broker and the result store are {where}.")
     return {**os.environ, **({} if redis else file_broker.environment(folder))}
 
 
@@ -141,11 +149,26 @@ def curl_commands(step, port):
 def ways(lines):
     """Commands that send the requests of these curl commands, for curl, PowerShell and Python."""
     requests = list(dict.fromkeys(request(line) for line in lines))
+    curl = "curl.exe" if WINDOWS else "curl"  # without .exe, PowerShell has another command
     return {
-        "curl": lines if not WINDOWS else [line.replace("curl", "curl.exe", 1) for line in lines],
+        "curl": [folded(line.replace("curl", curl, 1)) for line in lines],
         "PowerShell": [powershell(*each) for each in requests],
         "Python": ["import urllib.request as r", *(python(*each) for each in requests)],
     }
+
+
+def folded(line):
+    """A curl command, with its URL on a line of its own if both are too long for one line."""
+    if WINDOWS or len(line) <= 76:  # Windows' shells don't agree on how to continue a line
+        return line
+    return " \\\n      ".join(line.rsplit(" ", 1))
+
+
+def ways_here():
+    """Which of these ways people have on a system like this one."""
+    if WINDOWS:
+        return "curl", "PowerShell"
+    return ("curl" if shutil.which("curl") else "Python",)
 
 
 def request(line):

@@ -28,6 +28,7 @@ import time
 from http import HTTPStatus
 
 import flask.cli
+from werkzeug import _reloader
 from werkzeug.exceptions import NotFound
 from werkzeug.serving import WSGIRequestHandler, run_simple
 
@@ -83,7 +84,8 @@ class Timeline:
         """Show what is in progress when the process ends."""
         with self._changed:
             if self._texts:
-                self._line(None, "", f"cut off: {', '.join(self._texts.values())}")
+                cut_off = ", ".join(self._texts.values())
+                self._line(None, "", f"this server process ends, and with it: {cut_off}")
 
     def _line(self, column, mark, text, ticks=0):
         marks = ["│" if what else " " for what in self._columns]
@@ -196,5 +198,6 @@ if __name__ == "__main__":
         atexit.register(timeline.cut_off)
     flask.cli.show_server_banner = lambda *_: None
     flask.cli.run_simple = serve
+    _reloader.ensure_echo_on = lambda: None  # `watch` has switched it off, and needs it off later
     observe(timeline)
     flask.cli.main()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 from workshop import WINDOWS, lifeline
 from workshop.screen import console
@@ -61,7 +62,7 @@ class Worker:
         if self.poll() is None and time.monotonic() < self._give_up:
             return
         if not saved and not self._told:
-            then = "Starting another one." if self._ready else "The next save starts it again."
+            then = "Starting another one." if self._ready else "The next save restarts it."
             when = "" if self._ready else " before it was ready"
             console.print(f"The worker {ending(self.poll())}{when}. {then}")
             self._told = True
@@ -121,6 +122,7 @@ if __name__ == "__main__":
 
     if os.environ.get("CELERY_BROKER_URL") == "files://":
         import workshop.file_broker  # noqa: F401
+    warnings.filterwarnings("ignore", "You're running the worker with superuser")
     worker_ready.connect(lambda **_: parent.send(b"."), weak=False)
     worker_shutting_down.connect(exit_when_idle)
     options = [*OPTIONS.split(), SETTINGS]

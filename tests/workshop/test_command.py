@@ -234,7 +234,7 @@ def test_undo_goes_back_one_action_after_the_other(laptop):
     (since,) = laptop.kept(4)
     assert text(since) == "written since"
     assert since.name in laptop.says("undo", 2), "the file that nothing takes back is named"
-    assert f"undo steps/04_status/{since.name}" in said
+    assert f"saved as steps/04_status/{since.name} To restore a saved file:" in said
     laptop.says(f"undo steps/04_status/{since.name}")
     assert text(laptop.app(4)) == "written since"
     assert [text(path) for path in laptop.kept(4)] == [OWN]
@@ -458,6 +458,12 @@ def test_every_command_that_help_names_is_there(laptop):
         said = CliRunner().invoke(cli.commands, [name, "--help"], prog_name="workshop")
         assert said.exit_code == 0
         assert said.output.startswith(f"Usage: workshop {name}")
+
+
+def test_help_breaks_no_line_of_80_columns():
+    for name in "", *cli.commands.commands:
+        said = CliRunner().invoke(cli.commands, [*name.split(), "--help"])  # with 80 columns
+        assert [line for line in said.output.splitlines() if len(line) > 80] == []
 
 
 def test_version(laptop):

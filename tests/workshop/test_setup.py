@@ -26,6 +26,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 WORKSHOP = Path(__file__).parents[2] / "workshop"
+posix = pytest.mark.skipif(os.name == "nt", reason="It takes shell scripts.")
 
 COMMAND = """\
 import json, sys
@@ -63,27 +64,58 @@ def test_any_python_can_read_the_entry_point(name):
         assert getattr(node, "returns", None) is getattr(node, "annotation", None) is None
 
 
+def run_with_version(version, clone, *arguments):
+    """Run a clone's command with a Python that says that it has this version."""
+    entry = str(clone / "workshop" / "__main__.py")
+    pretend = f"sys.version_info = {version}; runpy.run_path({entry!r}, run_name='__main__')"
+    command = [sys.executable, "-c", "import runpy, sys; " + pretend, *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8")
+
+
 @pytest.mark.parametrize("version", [(2, 7, 18), (3, 6, 15), (3, 10, 13)])
 def test_a_python_that_is_too_old_is_told_what_it_is_and_what_is_needed(version, tmp_path):
     clone = make_clone(tmp_path / "a clone ü")
-    entry = str(clone / "workshop" / "__main__.py")
-    pretend = f"sys.version_info = {version}; runpy.run_path({entry!r}, run_name='__main__')"
-    old = subprocess.run(
-        [sys.executable, "-c", "import runpy, sys; " + pretend], capture_output=True, text=True
-    )
+    old = run_with_version(version, clone)
 
     assert old.returncode == 2
     assert "needs Python 3.11 or newer" in old.stderr
     assert "this is Python " + ".".join(map(str, version)) in old.stderr
-    assert "-m workshop" in old.stderr
+    assert "Type:" in old.stderr or "Install a newer one" in old.stderr
     assert "Traceback" not in old.stderr
     assert not (clone / ".venv").exists()
 
 
-def test_the_oldest_python_that_will_do_is_let_in():
-    too_old = runpy.run_path(str(WORKSHOP / "__main__.py"))["too_old"]
+def main_module():
+    return runpy.run_path(str(WORKSHOP / "__main__.py"))
 
-    assert too_old((3, 11, 0)) is None
+
+def test_the_oldest_python_that_will_do_is_let_in():
+    assert main_module()["too_old"]((3, 11, 0)) is None
+
+
+def executable(path, script):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@posix
+def test_a_newer_python_is_named_only_if_it_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "Install a newer one from https://www.python.org" in main_module()["too_old"]((3, 9, 6))
+    executable(tmp_path / "python3.14", "exit 127")  # as pyenv's stand-ins for what it lacks
+    executable(tmp_path / "python3.12", "exit 0")
+    executable(tmp_path / "python3.10", "exit 0")
+    assert "Type:\n\n    python3.12 -m workshop\n" in main_module()["too_old"]((3, 9, 6))
+
+
+@posix
+def test_what_a_newer_python_has_set_up_can_be_used_with_an_old_one(tmp_path):
+    clone = make_clone(tmp_path / "a clone ü")
+    executable(clone / ".venv" / "bin" / "python", 'echo "$@"')
+    old = run_with_version((3, 9, 6), clone, "check", "2")
+    assert old.stdout.split() == [*str(clone / "workshop").split(), "check", "2"]
+    assert old.stderr == ""
 
 
 # --- For real, from a fresh clone on --------------------------------------------------------------

@@ -165,5 +165,6 @@ def test_the_key_run_serves_until_ctrl_c_and_watching_goes_on(laptop, watch):
     watching.interrupt()
     watching.until("Still watching")
     watching.until(r"Step 1 is green\.")
-    watching.press("q")
+    watching.press("zq")
     assert watching.wait() == 0
+    assert "zq" not in watching.printed, "the terminal echoes keys"
