@@ -31,7 +31,7 @@ LIMIT = 20  # seconds to wait for something that may never happen: a task may ha
 
 @dataclass(eq=False)
 class Span:
-    """What one participant did from begin to end, in seconds of one clock.
+    """What one participant did from begin to end. Both are readings of the same clock, in seconds.
 
     who: "client", "request", "queue", "task", "work", "sweep", "process" or "worker"
     number: the client's number, or that of the process; thread: the thread that it ran in
@@ -125,12 +125,18 @@ class BaseRecording:
 
     @property
     def clients(self):
-        """A Span for each request, until the client has its response; note is the status code."""
+        """A Span for each request. It ends when the client has its response.
+
+        Its note is the status code, or "no response".
+        """
         return self._of("client")
 
     @property
     def tasks(self):
-        """A Span for each task that a view started; note is the exception that ended it, if any."""
+        """A Span for each task that a view started.
+
+        Its note is the exception that ended it, if any, or "lost" if its process ended first.
+        """
         return self._of("task")
 
     @property

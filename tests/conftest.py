@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.expect import Broken, promise_of
+from tests.harness.expect import Broken, part_of, promise_of
 from tests.harness.load import CannotLoad
 from tests.harness.site import Site
 
@@ -59,6 +59,7 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
     for item in items:
         item.user_properties.append(("promise", promise_of(item.function)))
+        item.user_properties.append(("part", part_of(item.function, item.module.__name__)))
 
 
 def pytest_collection_finish(session):
@@ -98,7 +99,7 @@ def pytest_runtest_makereport(item, call):
 # gives each group to one process. (xdist's own groups, 3.8, do not work with pytest 9.2.)
 TOGETHER = re.compile(
     r"tests/workshop/test_(bench|setup|slides|lessons.py::test_quoted_commands"
-    r"|notebooks.py::test_a_(notebook_runs|spoilt)|catalogue.py::\w+\[(?P<step>\d\d))"
+    r"|notebooks.py::test_a_(notebook_runs|spoilt)|(catalogue|parts).py::\w+\[(?P<step>\d\d))"
 )
 
 

@@ -33,15 +33,17 @@ multiprocessing_context.set_forkserver_preload(PRELOADED.split())
 class Verdict:
     """What the checks found.
 
-    promises: how many promises there are
+    promises: the part that each promise belongs to; "" if it is an earlier step's
     kept, broken: the promises that were checked; after a broken one, the others may not have been
     explanation: of the first broken promise, by heading; None if all promises are kept
+    part: of the first broken promise; "" if it is an earlier step's, or if none was seen to break
     """
 
-    promises: int = 0
+    promises: dict[str, str] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     explanation: dict[str, str] | None = None
+    part: str = ""
 
     @property
     def green(self):
@@ -75,15 +77,19 @@ class Run:
         by_connection = {process.connection: process for process in self._processes}
         reports = {}  # the reports on a check, by its number
         busy = {}  # the number of the check that a process is running, by process
-        handed_out, count = 0, None  # how many checks were handed out, and how many there are
+        handed_out, checks = 0, None  # how many checks were handed out; the promise of each check
         last = None  # the number of the last check that counts, once that is known
         verdict = Verdict()
-        while count is None or handed_out < count or busy:
+        while checks is None or handed_out < len(checks) or busy:
             process = by_connection[wait(by_connection)[0]]
             try:
                 message = process.connection.recv()
             except (EOFError, OSError):
-                return self._complete(verdict, reports, explain_exit(process, self._apps))
+                explanation = explain_exit(process, self._apps)
+                if process in busy:
+                    report = {"promise": checks[busy[process]], "explanation": explanation}
+                    reports.setdefault(busy[process], []).append(report)
+                return self._complete(verdict, reports, explanation)
             if "uncollected" in message:
                 return Verdict(explanation={"Seen": message["uncollected"]})
             if "promise" in message:
@@ -93,8 +99,8 @@ class Run:
             if message.get("enough"):
                 last = number if last is None else min(last, number)
             if "ready" in message:
-                count, verdict.promises = message["ready"], message["promises"]
-            if last is None and handed_out < count:
+                checks, verdict.promises = message["ready"], message["parts"]
+            if last is None and handed_out < len(checks):
                 process.run_check(handed_out)
                 busy[process], handed_out = handed_out, handed_out + 1
             if last is not None and all(number > last for number in busy.values()):
@@ -112,6 +118,8 @@ class Run:
         verdict.explanation = verdict.explanation or explanation
         verdict.kept = [promise for promise in kept if kept[promise]]
         verdict.broken = [promise for promise in kept if not kept[promise]]
+        if "Promised" in (verdict.explanation or {}):  # otherwise, app.py cannot run
+            verdict.part = verdict.promises[verdict.broken[0]]
         return verdict
 
     def cancel(self):

@@ -1,5 +1,6 @@
-"""compare: show where the learner's solution differs from ours."""
+"""compare: show what is good about our solution, and where the learner's differs from it."""
 
+import re
 from difflib import SequenceMatcher, unified_diff
 
 import click
@@ -8,10 +9,12 @@ from rich.text import Text
 
 from workshop import COMMAND, progress
 from workshop.arguments import begun_step_argument
+from workshop.hints import folded
 from workshop.screen import console, status, what_follows
 from workshop.steps import shown
 
 CONTEXT = 3  # lines before and after a difference
+ALIKE = 0.5  # with less likeness than this, a diff is harder to read than our solution
 STYLES = {"-": "red", "+": "green", "@": "cyan"}  # of a diff's lines, by their first character
 
 
@@ -23,11 +26,20 @@ def compare(step, spoil):
 
     N defaults to the last step that you began.
     """
-    return show_comparison(step, spoil)
+    with console.capture() as captured:
+        exit_status = show_comparison(step, spoil)
+    if console.is_terminal and captured.get().count("\n") >= console.height:
+        click.echo_via_pager(captured.get())
+    else:
+        click.echo(captured.get(), nl=False, color=True)
+    return exit_status
 
 
 def show_comparison(step, spoil=False):
-    """Show the learner's code beside our solution, if it is green; return the exit status."""
+    """Show what is good about our solution, and where the learner's code differs from it.
+
+    Return the exit status: 1 if the learner's code is not green.
+    """
     with status("Checking …"):
         if not spoil and not progress.is_green(step):
             console.print(f"Step {step.number} is not green yet, and this would show the solution.")
@@ -37,9 +49,18 @@ def show_comparison(step, spoil=False):
         path.read_text(encoding="utf-8", errors="replace") for path in (step.app, step.solution)
     ]
     titles = [f"yours: {shown(step.app)}", f"ours: {shown(step.solution)}"]
+    for text in (text for title, text in folded(step) if title == "Our solution"):
+        from rich.markdown import Markdown  # slow to import
+
+        console.print("Our solution\n", style="bold")
+        console.print(Markdown(text), soft_wrap=False)
+        console.print()
     table = side_by_side(*texts, titles)
     if not table:
         console.print(f"{shown(step.app)} is the same as our solution.")
+    elif likeness(*texts) < ALIKE:
+        console.print("Your code differs from ours almost everywhere, so here is all of ours:\n")
+        console.print(Text(texts[1].rstrip()))
     elif console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
         console.print(as_diff(*texts, titles))
     else:
@@ -47,6 +68,12 @@ def show_comparison(step, spoil=False):
     if not spoil:
         console.print(f"\n{what_follows(step)}")
     return 0
+
+
+def likeness(left, right):
+    """How much of two programs is the same, line by line, without comments: from 0 to 1."""
+    code = re.compile(r"^ *[^\s#].*", re.MULTILINE)
+    return SequenceMatcher(None, code.findall(left), code.findall(right), autojunk=False).ratio()
 
 
 def side_by_side(left, right, titles):

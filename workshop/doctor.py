@@ -185,15 +185,14 @@ def doctor():
     Exit status: 0 if it is ready for the steps, 1 if not. Problems that affect only the notebooks,
     the slides and step 7 are marked with !, and do not count.
     """
-    findings, problems, warnings = [], 0, 0
+    findings, problems, warnings = [], 0, []
     for examine in NEEDED + OPTIONAL:
         try:
             with status(f"Checking: {examine.__name__} …"):
                 finding = examine()
         except Problem as problem:
             if examine in OPTIONAL:
-                warnings += 1
-                findings.append(f"but: {problem.what.rstrip('.')}")
+                warnings.append(f"but: {problem.what.rstrip('.')}")
                 console.print(f"! {problem.what}", style="yellow", markup=False)
             else:
                 problems += 1
@@ -212,5 +211,6 @@ def doctor():
         ready += "Problems marked with ! affect only the notebooks, the slides and step 7."
     console.print(ready, style="bold green")
     console.print("Send this line to your instructor:")
-    console.print(f"{platform.platform(terse=True)}: {', '.join(findings)}", markup=False)
+    line = f"{platform.platform(terse=True)}: {', '.join(findings + warnings)}"
+    console.print(line, markup=False)
     return 0

@@ -21,9 +21,8 @@ SHOWN = CACHE / "hints"  # a line for each hint that was shown: a fingerprint of
 def hint(step, again):
     """Show the next hint for step N.
 
-    The hints start with a nudge and end close to the solution. They are also in the step's lesson.
-    If the checks recognize the mistake in your code, you first get their advice about it, and then
-    the next of these hints.
+    The hints are for the first part that is red. They start with a nudge and end close to the
+    solution. They are also in the step's lesson.
     """
     console.print(f"Step {step.number}, {step.title}\n", style="bold")
     with status("Checking …"):
@@ -33,55 +32,50 @@ def hint(step, again):
         return
     if again:
         forget(step)
-    show_hint(step, verdict.explanation)
+    show_hint(step, verdict)
 
 
-def show_hint(step, explanation):
-    """Show the next hint. explanation: what the checks said about the learner's code, or None."""
-    if not (found := next_hint(step, explanation)):
-        console.print(
-            f"That was the last hint. To start over: {COMMAND} hint {step.number} --again"
-        )
+def show_hint(step, verdict):
+    """Show the next hint for the part that is red. verdict: None if it is not known yet."""
+    part, seen = red_part(step, verdict), _seen()
+    hints = [hint for hint in lesson_hints(step) if not part or part_of(hint) in ("", part)]
+    left = [hint for hint in hints if _fingerprint(step, *hint) not in seen]
+    whose = f"Part ({part})" if part else f"Step {step.number}"
+    if not left:
+        again = f"{COMMAND} hint {step.number} --again"
+        console.print(f"{whose} has no more hints. To start over: {again}")
         console.print(f"Our solution: {shown(step.solution)}")
         return
-    title, text, left = found
+    (title, text), *left = left
+    _remember(_fingerprint(step, title, text))
     from rich.markdown import Markdown  # slow to import
 
     console.print(f"{title}\n", style="bold")
-    parts = re.split(r"^(```.*?^```)$", text, flags=re.DOTALL | re.MULTILINE)
-    for number, part in enumerate(part for part in parts if part.strip()):
+    blocks = re.split(r"^(```.*?^```)$", text, flags=re.DOTALL | re.MULTILINE)
+    for number, block in enumerate(block for block in blocks if block.strip()):
         if number:
             console.print()
-        if part.startswith("```"):  # for the learner to copy, so no line is wrapped
-            console.print(Text(part.partition("\n")[2].removesuffix("\n```"), "cyan"))
+        if block.startswith("```"):  # for the learner to copy, so no line is wrapped
+            console.print(Text(block.partition("\n")[2].removesuffix("\n```"), "cyan"))
         else:
-            console.print(Markdown(part), soft_wrap=False)
-    more = f"{left} more, also in {shown(step.lesson)}" if left else "the last one"
-    console.print(f"\n({more})")
+            console.print(Markdown(block), soft_wrap=False)
+    console.print(f"\n{whose} has {len(left) or 'no'} more hint{'s' * (len(left) != 1)}.")
 
 
-def next_hint(step, explanation):
-    """The first hint that has not been shown, as (title, text, how many are left), or None."""
-    hints = hints_for(step, explanation)
-    seen = _seen()
-    for number, (title, text) in enumerate(hints, 1):
-        if _fingerprint(step, title, text) not in seen:
-            _remember(_fingerprint(step, title, text))
-            return title, text, len(hints) - number
-    return None
-
-
-def hints_for(step, explanation):
-    """The hint about a known mistake, if the explanation names one, and the lesson's hints."""
-    mistake = explanation and explanation.get("Mistake")
-    if not mistake:
-        return lesson_hints(step)
-    text = f"{escaped(explanation['Means'])}\n\n{escaped(explanation['Look at'])}"
-    return [(f"Your mistake: {mistake}", text), *lesson_hints(step)]
+def red_part(step, verdict):
+    """The part to work on; "" if all are green. A broken promise of an earlier step has no part."""
+    if verdict and verdict.green:
+        return ""
+    return verdict and verdict.part or progress.last_part(step)
 
 
 def lesson_hints(step):
     """The hints of the step's lesson, as pairs of a title and a text in Markdown."""
+    return [(title, text) for title, text in folded(step) if title.startswith("Hint ")]
+
+
+def folded(step):
+    """What is folded away in the step's lesson, as pairs of a title and a text in Markdown."""
     found = re.findall(
         r"<details><summary>(.*?)</summary>\n(.*?)</details>",
         step.lesson.read_text(encoding="utf-8"),
@@ -90,9 +84,10 @@ def lesson_hints(step):
     return [(title, text.strip("\n")) for title, text in found]
 
 
-def escaped(text):
-    """Markdown that shows this text as it is, with its <path> and *args."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+def part_of(hint):
+    """The part that a hint is for, as in "Hint 1 (a): the shape"; "": it is for every part."""
+    found = re.match(r"Hint \d+ \((\w)\):", hint[0])
+    return found[1] if found else ""
 
 
 def forget(step):

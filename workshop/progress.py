@@ -8,13 +8,15 @@ the code is checked again. So nothing is lost if the folder is moved or .worksho
 import contextlib
 import hashlib
 import json
+import re
 import sys
 
 from workshop import setup
 from workshop.checks import Verdict, check
 from workshop.steps import CACHE, STEPS, TOP
 
-VERDICTS = CACHE / "verdicts"  # a line for each: a fingerprint, and the explanation as JSON
+# A line for each verdict: a fingerprint, the step's folder, the part, and the explanation as JSON.
+VERDICTS = CACHE / "verdicts"
 
 
 def content(path):
@@ -39,12 +41,26 @@ def fingerprint(step):
 def remembered(step):
     """The Verdict on the code as it is now, without its promises; None if it is not known."""
     wanted = fingerprint(step)
-    with contextlib.suppress(OSError, ValueError):
-        for line in VERDICTS.read_text(encoding="utf-8").splitlines():
-            found, _, explanation = line.partition(" ")
+    with contextlib.suppress(ValueError):
+        for found, part, explanation in _lines(step):
             if found == wanted:
-                return Verdict(explanation=json.loads(explanation))
+                return Verdict(explanation=json.loads(explanation), part=part)
     return None
+
+
+def last_part(step):
+    """The part that was red the last time that one was; if none was, the first."""
+    return next((part for _, part, _ in reversed(_lines(step)) if part), "a")
+
+
+def _lines(step):
+    """What is remembered of a step, as triples of a fingerprint, a part and an explanation."""
+    try:
+        lines = VERDICTS.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+    triples = [re.match(rf"(\w+) {step.folder} (\w?) (.*)", line) for line in lines]
+    return [triple.groups() for triple in triples if triple]
 
 
 def remember(step, verdict, before):
@@ -54,7 +70,8 @@ def remember(step, verdict, before):
     with contextlib.suppress(OSError):  # a folder that cannot be written to, or a full disk
         CACHE.mkdir(exist_ok=True)
         with VERDICTS.open("a", encoding="utf-8") as lines:
-            lines.write(f"{before} {json.dumps(verdict.explanation)}\n")
+            explanation = json.dumps(verdict.explanation)
+            lines.write(f"{before} {step.folder} {verdict.part} {explanation}\n")
 
 
 def checked(step):

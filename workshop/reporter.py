@@ -34,8 +34,9 @@ class Reporter:
             return None  # pytest reports that some checks could not be collected
         gc.freeze()  # these objects will stay, so the garbage collector can skip them;
         gc.set_threshold(100_000)  # this process ends soon, so the rest can wait
-        promises = {dict(item.user_properties)["promise"] for item in session.items}
-        self._send(ready=len(session.items), promises=len(promises))
+        found = [dict(item.user_properties) for item in session.items]
+        parts = {each["promise"]: each["part"] for each in found}
+        self._send(ready=[each["promise"] for each in found], parts=parts)
         while (number := self._connection.recv()) is not None:
             item = session.items[number]
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)

@@ -22,15 +22,36 @@ def status(text):
 def show_verdict(step, verdict):
     """Show which promises are kept, and then what to do next or the first broken promise."""
     if verdict.green:
-        console.print(Text(f"✓ {verdict.promises} promises kept\n", "green"))
+        console.print(Text(f"✓ {len(verdict.promises)} promises kept\n", "green"))
         console.print(f"Step {step.number} is green.", style="bold green")
         console.print(what_follows(step))
         console.print(f"Compare your solution with ours: {COMMAND} compare {step.number}")
         return
-    if verdict.kept:
-        kept = f"{len(verdict.kept)} of {verdict.promises}"
-        console.print(Text(f"✓ {kept} promises kept so far", "green"))
+    if verdict.kept or "Promised" in verdict.explanation:
+        console.print(parts_line(step, verdict))
+        console.print()
     show_explanation(verdict.explanation)
+
+
+def parts_line(step, verdict):
+    """How far each part of the step is, as in: step 1 ✓   (a) ✓ 4 of 4   (b) ✗ 1 of 6   (c) ·"""
+    texts = []
+    for part in sorted(set(verdict.promises.values())):
+        promises = {promise for promise, its in verdict.promises.items() if its == part}
+        kept = f"{len(promises.intersection(verdict.kept))} of {len(promises)}"
+        if promises.intersection(verdict.broken):
+            text = f"✗ {kept}"
+        elif promises.issubset(verdict.kept):
+            text = f"✓ {kept}" if part else "✓"
+        else:  # there are more to look at
+            text = "·"
+        before = "step 1" if step.number == 2 else f"steps 1–{step.number - 1}"
+        texts.append(f"({part}) {text}" if part else f"{before} {text}")
+    texts = [text.replace(" ", "\xa0") for text in texts]  # so that no line ends inside one
+    line = Text(textwrap.fill("   ".join(texts), console.width).replace("\xa0", " "))
+    for mark, style in ("✓", "green"), ("✗", "bold red"), ("·", "dim"):
+        line.highlight_regex(rf"(\S+ )?\S+ {mark}( \d+ of \d+)?", style)
+    return line
 
 
 def show_explanation(explanation):

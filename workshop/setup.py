@@ -43,8 +43,8 @@ The packages could not be downloaded. Either there is no network, or you have to
 This folder is not writable: {ROOT}
 Copy it into your home folder, and try again there.""",
     r"Errno (1|13|30)\b|WinError (5|32)\b": """\
-The workshop cannot change something in the folder .venv. Close the programs that use this folder
-(an editor, another terminal), or delete the folder. Then try again.""",
+The workshop cannot change something in the folder .venv. Close the programs that use .venv
+(an editor, another terminal), or delete .venv. Then try again.""",
 }
 
 

@@ -159,7 +159,7 @@ class Watch:
         if self._verdict and self._verdict.green:
             console.print("This step is green, so you don't need a hint.")
         else:
-            show_hint(self._step, self._verdict and self._verdict.explanation)
+            show_hint(self._step, self._verdict)
 
     def _compare(self):
         show_comparison(self._step)

@@ -50,7 +50,7 @@ def async_api(view):
         accepted = "accepted\n", 202, {"Location": location, **soon}
 
         def task():
-            if task_id not in tasks:  # the pool kept it, although it failed to take it
+            if task_id not in tasks:  # submit() failed, but left it in the pool's queue
                 return slots.release()
             record = "", 500, {}  # in case the task fails without a response
             try:

@@ -25,7 +25,7 @@ app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
 app.config["KEEP_SECONDS"] = 5 * 60  # how long a finished task's response is kept
 app.config["WAIT_SECONDS"] = 24 * 60 * 60  # how long an unfinished task is remembered
-app.config["TAKEOVER_SECONDS"] = 60 * 60  # after that, a worker with a task counts as dead
+app.config["TAKEOVER_SECONDS"] = 60 * 60  # a worker that needs longer for a task counts as dead
 app.config["MAX_CONTENT_LENGTH"] = 16 * 2**20  # Flask returns 413 for a longer body
 app.config.from_prefixed_env()  # FLASK_WORK_SECONDS=3 in the environment overrides the 10
 api = Api(app)
@@ -44,7 +44,7 @@ celery.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": app.config["TAKEOVER_SECONDS"],
-        "unacked_restore_throttle": 1,  # every 10 s, look for tasks whose worker was killed
+        "unacked_restore_throttle": 1,  # look for tasks of killed workers every 10 s, not every 100
         "max_retries": 0,
     },
 )
@@ -124,7 +124,7 @@ def work(name, environ, body, from_hooks, kwargs):
     return record
 
 
-celery.finalize()  # not later: then two first requests at the same time could fail
+celery.finalize()  # now: if it came later, two first requests at the same time could fail
 
 
 def whole_environ(environ, body):

@@ -18,10 +18,13 @@ def async_api(view):
 
     @wraps(view)
     def accept(*args, **kwargs):
-        # TODO 1: Before the thread starts, keep what the task needs from the request: its environ,
-        # with the whole body in memory, and what hooks put on g. Why not do that in the thread?
+        # TODO (a): The task sees the request that started it: its method, path, arguments and
+        # headers. Copy the environ, and run the view in a request context made from the copy.
+        # Which of the two has to happen before the thread starts?
         #
-        # TODO 2: In the thread, the view runs inside its own request context, made from those.
+        # TODO (b): The task can read the whole body, although the request is over by then.
+        #
+        # TODO (c): The task's g has what before_request functions put on the request's g.
 
         # A daemon thread: Ctrl-C does not wait for it.
         threading.Thread(target=view, args=args, kwargs=kwargs, daemon=True).start()
@@ -38,7 +41,7 @@ class CatchAll(Resource):
         print(f"finished /{path}")
         return f"The answer is: {path}"
 
-    # TODO 3: POST /<path> does slow work too. It prints how many bytes it received, and returns
+    # TODO (d): POST /<path> does slow work too. It prints how many bytes it received, and returns
     # {"path": ..., "received": ...}, the path and the JSON that came with the request.
 
 

@@ -5,20 +5,17 @@ import time
 from functools import wraps
 from io import BytesIO
 
-from flask import Flask, g, request
+from flask import Flask, g, got_request_exception, request
 from flask_restful import Api, Resource
+from werkzeug.exceptions import InternalServerError
 
 app = Flask(__name__)
 app.config["WORK_SECONDS"] = 10
 app.config.from_prefixed_env()  # FLASK_WORK_SECONDS=3 in the environment overrides the 10
 api = Api(app)
 
-
-# TODO 1: Each task gets an id that nobody can guess, and a record in the dict tasks. The 202 has
-# the task's URL in its Location header. When does the record have to be there?
-#
-# TODO 2: When the view is done, the record holds what the blocking endpoint would have sent:
-# status, headers and body. What if the view aborts? What if it raises SystemExit?
+# TODO (a): The dict tasks, which is empty for now. GetTaskStatus, a resource at /status/<task_id>,
+# sends the record that tasks holds under this id, or returns 404. A POST to it returns 405.
 
 
 def async_api(view):
@@ -29,10 +26,17 @@ def async_api(view):
         environ = copy_environ()
         from_hooks = dict(vars(g))  # what before_request functions put on g
 
+        # TODO (b): The 202 has a Location header with the task's status URL, which nobody can
+        # guess. A poll gets the same 202 again. When does the record have to be there?
+
         def task():
             with app.request_context(environ):
                 vars(g).update(from_hooks)
+                # TODO (c): response_of(), below, calls the view. Then the record holds the
+                # response: status, headers and body. Why not the response object itself?
                 view(*args, **kwargs)
+            # TODO (d): Whatever fails, the record holds a response in the end, and the log shows
+            # the traceback. Which part of a try statement always runs?
 
         # A daemon thread: Ctrl-C does not wait for it.
         threading.Thread(target=task, daemon=True).start()
@@ -52,8 +56,28 @@ def copy_environ():
     return environ
 
 
-# TODO 3: GetTaskStatus, a resource at /status/<task_id>. It returns 404, or 202 with Location, or
-# what the task's record holds. A POST to it must not start a new task: 405.
+def response_of(view, args, kwargs):
+    """Do the work; return the response, and the error if nothing handles it."""
+    try:
+        view = app.ensure_sync(view)  # runs an async def view to its end
+        if api.owns_endpoint(request.endpoint):  # Flask-RESTful has its own rules
+            response = api.output(view)(*args, **kwargs)
+        else:
+            response = app.make_response(view(*args, **kwargs))
+        response.make_sequence()  # read a file or a generator now, while an error can be caught
+        return response, None
+    except BaseException as error:  # even SystemExit ends the task
+        return error_response(error)
+
+
+def error_response(error):
+    """Return Flask's response to the error, and the error if nothing handles it."""
+    try:
+        return app.make_response(app.handle_user_exception(error)), None
+    except BaseException as unhandled:
+        got_request_exception.send(app, exception=unhandled)  # error trackers listen to it
+        failed = InternalServerError(original_exception=unhandled)
+        return app.make_response(app.handle_user_exception(failed)), unhandled
 
 
 class CatchAll(Resource):

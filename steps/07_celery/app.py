@@ -15,6 +15,7 @@ from io import BytesIO
 
 from flask import Flask, Response, abort, g, got_request_exception, request, url_for
 from flask_restful import Api, Resource
+from kombu.utils import json
 from werkzeug.exceptions import InternalServerError, MethodNotAllowed
 
 app = Flask(__name__)
@@ -27,10 +28,6 @@ app.config["SWEEP_SECONDS"] = 60  # how long the cleaner waits between two sweep
 app.config.from_prefixed_env()  # FLASK_WORK_SECONDS=3 in the environment overrides the 10
 api = Api(app)
 
-# TODO 1: Create Celery's application here, and call it celery. Its broker and its result store are
-# at REDIS_URL. A second one, for the web processes, has another result_expires. What should happen
-# to a message when its worker begins the task, ends it, or is killed?
-
 tasks = {}  # task id: the response to a poll, as (body, status, headers)
 ended = deque()  # (end time, task id) of each finished task, oldest first
 sweeping = threading.Lock()  # two sweeps at the same time could take each other's tasks
@@ -41,23 +38,36 @@ slots = threading.BoundedSemaphore(app.config["WORKERS"] + app.config["WAITING"]
 soon = {"Retry-After": "5", "Content-Type": "text/plain"}  # half as long as the work takes
 busy = "busy\n", 503, soon
 
+# TODO (a): A worker, another process, does the view's work. Create Celery's app here, and call it
+# celery. Its broker and its result store are at REDIS_URL. Which code do you no longer need?
+#
+# TODO (e): The store keeps a response for KEEP_SECONDS, and a note for WAIT_SECONDS: a day. How
+# many lifetimes does a Celery app have?
+#
+# TODO (f): If a worker is killed or told to stop during a task, another worker does the task. When
+# may the broker forget the message?
+#
+# TODO (g): While Redis is unreachable, requests and polls get a 503.
+#
+# TODO (h): No body is longer than app.config["MAX_CONTENT_LENGTH"], 16 MiB. Neither the log nor a
+# monitor shows a header, a body or a response.
+
 
 def async_api(view):
     """Accept the request and do the view's work in the pool; 503 if every slot is taken."""
 
     @wraps(view)
     def accept(*args, **kwargs):
+        # TODO (b): In the worker, the task sees its request, as in step 3. What else has to be in
+        # the message, in a form that JSON can hold?
         environ = copy_environ()
         from_hooks = dict(vars(g))  # what before_request functions put on g
         task_id = uuid.uuid4().hex  # random: no client can guess another's id
         location = url_for("gettaskstatus", task_id=task_id)
         accepted = "accepted\n", 202, {"Location": location, **soon}
 
-        # TODO 2: A Celery task does this, in another process. So send everything it needs as JSON:
-        # the environ, the body, what is on g, the view's name. Note the task before you send it.
-        # If the broker cannot be reached, return 503. Which code do you no longer need?
         def task():
-            if task_id not in tasks:  # the pool kept it, although it failed to take it
+            if task_id not in tasks:  # submit() failed, but left it in the pool's queue
                 return slots.release()
             record = "", 500, {}  # in case the task fails without a response
             try:
@@ -86,6 +96,18 @@ def async_api(view):
         return Response(*accepted)
 
     return accept
+
+
+def only_json(values):
+    """Return the values that survive JSON unchanged. The others stay in this process."""
+    kept = {}
+    for name, value in values.items():
+        try:
+            if json.loads(json.dumps(value)) == value:
+                kept[name] = value
+        except (TypeError, ValueError, RecursionError):
+            pass
+    return kept
 
 
 def copy_environ():
@@ -123,10 +145,13 @@ def error_response(error):
         return app.make_response(app.handle_user_exception(failed)), unhandled
 
 
+# TODO (c): Any web process returns a 202 for a task that was accepted, and a 404 for any other.
+# Which of the two does Celery call PENDING?
+#
+# TODO (d): A poll of a finished task gets the response. What does a worker return, so that Celery
+# stores the status, the headers and the body?
 class GetTaskStatus(Resource):
     def get(self, task_id):
-        # TODO 3: Any web process can look up the task in the result store. What does Celery say
-        # about a task that it does not know? Which other states are there?
         record = tasks.get(task_id)
         if record is None:
             abort(404)

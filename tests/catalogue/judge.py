@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.catalogue.forked import Forked
-from tests.harness.expect import promise_of
+from tests.harness.expect import part_of, promise_of
 from workshop.steps import STEPS
 
 HERE = Path(__file__).parent
@@ -47,6 +47,12 @@ def checks_of(step):
     }
 
 
+def parts_of(step):
+    """The part that each check of a step belongs to, by the check's name, in the order they run."""
+    module = f"tests.step_{step.folder}.test_{step.slug}"
+    return {name: part_of(check, module) for name, check in checks_of(step).items()}
+
+
 def id_of(step, mistake):
     """The id that the checks have to give a wrong solution, or None."""
     named = wrong(step)[mistake].named
@@ -65,14 +71,14 @@ def promises_broken(step, mistake):
 
 
 def own_checks(step):
-    """The names of the checks that enter at a step."""
+    """The names of the checks that enter at a step, in the order they run."""
     own = f"tests.step_{step.folder}."
-    return {name for name, check in checks_of(step).items() if check.__module__.startswith(own)}
+    return [name for name, check in checks_of(step).items() if check.__module__.startswith(own)]
 
 
 def held_to(step, mistake):
     """A wrong solution is held to its step's own checks, and to those that it fails."""
-    return own_checks(step) | fails(step, mistake)
+    return fails(step, mistake).union(own_checks(step))
 
 
 def verdict(step, code, checks=None, maxfail=1):

@@ -25,8 +25,8 @@ class Mistake:
         for old, new in [map(without_comments, pair) for pair in self.change]:
             if code.count(old) != 1:
                 raise ValueError(
-                    f"wrong.py looks for this text in our solution, where it is {code.count(old)} "
-                    f"times and not once:\n{old}"
+                    "wrong.py or parts.py looks for this text in our solution, where it is "
+                    f"{code.count(old)} times and not once:\n{old}"
                 )
             code = code.replace(old, new)
         return code

@@ -176,7 +176,8 @@ def crashed(app, error, means="The thread never called the view, so the work is 
     return Broken(
         f"The task's thread failed with {described(error)}{app.place(error)}.",
         means,
-        "A thread has only what you pass to it. Does it use anything that it was not given?",
+        "A new thread gets no arguments but those that you pass to it. Does its code need anything "
+        "else?",
     )
 
 

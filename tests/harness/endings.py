@@ -37,6 +37,15 @@ def add_error_handlers(app):
     app.register_error_handler(500, lambda error: (f"sorry: {type(error.original_exception)}", 500))
 
 
+for value in (
+    *("text", "", "ü", {}, {"a": [1, None]}, [], [1, 2], None, 0, 7, True, b"bytes", {1, 2}),
+    *(("made", 201), ("", 204), ({"a": 1}, 201, {"X-Color": "green"}), object()),
+    *(datetime.date(2026, 1, 2), NotFound("returned, not raised")),
+):
+    name = repr(value) if "object" not in repr(value) else "object()"
+    ENDINGS[f"returned {name}"] = lambda value=value: value
+
+
 @ending("called abort(404)")
 def aborts_404():
     abort(404)
@@ -65,15 +74,6 @@ def aborts_by_flask_restful():
 @ending("raised an HTTPException of the app's own")
 def raises_an_http_exception():
     raise Busy
-
-
-for value in (
-    *("text", "", "ü", {}, {"a": [1, None]}, [], [1, 2], None, 0, 7, True, b"bytes", {1, 2}),
-    *(("made", 201), ("", 204), ({"a": 1}, 201, {"X-Color": "green"}), object()),
-    *(datetime.date(2026, 1, 2), NotFound("returned, not raised")),
-):
-    name = repr(value) if "object" not in repr(value) else "object()"
-    ENDINGS[f"returned {name}"] = lambda value=value: value
 
 
 @ending("returned a generator")

@@ -22,6 +22,15 @@ def expect(kept, saw, means, look, mistake=None):
         raise Broken(saw, means, look, mistake)
 
 
+def part_of(check, module):
+    """The part of the step's task that a check belongs to; "" if it is an earlier step's check.
+
+    module: the name of the step's test module, which may have imported the check
+    """
+    marks = [mark for mark in getattr(check, "pytestmark", []) if mark.name == "part"]
+    return marks[0].args[0] if marks and check.__module__ == module else ""
+
+
 def promise_of(check):
     """The promise that a check holds the app to: the first paragraph of its docstring."""
     return (inspect.getdoc(check) or check.__name__).partition("\n\n")[0].replace("\n", " ")

@@ -323,9 +323,12 @@ def removed_from_g(put, user, language):
 # Many tasks, and their end
 
 
-def mixed_up(found):
-    """The Broken for tasks that found these n, g.user and body, and not those of their requests."""
-    requests, users, _ = (set(seen) for seen in zip(*found, strict=True))
+def mixed_up(found, other=None):
+    """The Broken for tasks that found these, and not those of their requests.
+
+    found: a tuple for each task: n and, if there is an other, the body or g.user.
+    """
+    requests, *others = (set(seen) for seen in zip(*found, strict=True))
     saw = f"{len(found)} requests started a task each, and "
     look = "Keep a task's data in a local variable of the inner function, not in a global one."
     if len(requests) == 1 and requests != {None}:
@@ -335,7 +338,7 @@ def mixed_up(found):
             look,
             "one-copy-for-all",
         )
-    if len(users) == 1 and users != {None}:
+    if other == "g.user" and len(others[0]) == 1 and others != [{None}]:
         return Broken(
             f"{saw}each request put its own number on g.user. All {len(found)} tasks saw the same "
             "number.",
@@ -343,12 +346,16 @@ def mixed_up(found):
             look,
             "one-g-for-all",
         )
-    mixed = [seen for seen in found if seen != seen[:1] * 3] or found
+    if mixed := [seen for seen in found if seen != seen[:1] * len(seen)]:
+        seen = f"One of the tasks saw {mixed[0]}, in this order."
+    else:
+        seen = f"The tasks saw {', '.join(str(n) for n, *_ in found)}."
     return Broken(
-        f"{saw}each request had its own number as n, g.user and body. One of the tasks saw "
-        f"{mixed[0]}, in this order.",
+        f"{saw}each request had its own number as {f'n and {other}' if other else 'n'}. {seen}",
         "One client's work is done with another client's data, or without its own.",
-        "Each task needs its own context, its own environ and its own copy of what is on g.",
+        "Each task needs its own context, its own environ and its own copy of what is on g."
+        if other == "g.user"
+        else "Each task needs its own context, and its own copy of the environ.",
     )
 
 
@@ -396,5 +403,5 @@ def post_failed(site):
     return Broken(
         f"The app printed a traceback during the work of POST /hello.{site.last_words()}",
         "The client sent JSON, which the work should have been able to read.",
-        "post() returns the path, and what request.get_json() returns.",
+        "post() should return a dict with the path and the JSON from request.get_json().",
     )

@@ -12,6 +12,7 @@ from tests.step_02_thread.test_thread import *  # noqa: F403
 from tests.step_03_request_context import diagnose, scenes
 
 
+@pytest.mark.part("a")
 def test_the_task_sees_the_request(site):
     """In the task, request has the method, path, arguments and headers that the client sent."""
 
@@ -27,6 +28,49 @@ def test_the_task_sees_the_request(site):
     sent = "PUT", endpoint.url, "2", "green"
     if task.found != sent:
         raise diagnose.another_request(task.found, sent)
+
+
+@pytest.mark.part("a")
+def test_flask_knows_the_app_in_the_task(site):
+    """In the task, current_app is the app, and url_for builds the same URLs as in a request."""
+    found = site.in_task(
+        lambda: (current_app._get_current_object(), url_for("static", filename="a.css"))
+    )
+    if found != (site.app, "/static/a.css"):
+        raise diagnose.another_app(found, (site.app, "/static/a.css"))
+
+
+@pytest.mark.part("a")
+def test_each_task_sees_its_own_request(site):
+    """When many tasks run at the same time, each sees its own request."""
+    found = scenes.found_together(site, lambda: (request.args.get("n"),))
+    if set(found) != {(n,) for n in scenes.NUMBERS}:
+        raise diagnose.mixed_up(found)
+
+
+@pytest.mark.part("a")
+def test_teardown_functions_run_when_the_task_ends(site):
+    """When a task ends, its thread runs teardown_request and teardown_appcontext functions."""
+    order = []
+
+    def note(what):
+        order.append((what, threading.current_thread()))
+
+    def fail():
+        note("the view")
+        raise ArithmeticError("seven is not a number today")
+
+    site.app.teardown_request(lambda error: note("teardown_request"))
+    site.app.teardown_appcontext(lambda error: note("teardown_appcontext"))
+    for work in site.work(lambda: note("the view")), site.work(fail):
+        order.clear()
+        site.accepted(work)
+        call = site.call(work)
+        work.release()
+        site.done(call)
+        in_task = [what for what, thread in order if thread is call.thread]
+        if in_task != ["the view", "teardown_request", "teardown_appcontext"]:
+            raise diagnose.not_torn_down(in_task, call)
 
 
 PHOTO = b"\x89PNG" * 1000
@@ -59,6 +103,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES)
+@pytest.mark.part("b")
 def test_the_task_reads_the_body(site, body):
     """In the task, the whole body is there: JSON, a form, a file or raw bytes, even if it is
     chunked or 2 MiB long.
@@ -69,15 +114,15 @@ def test_the_task_reads_the_body(site, body):
         raise diagnose.without_body(task, body, expected)
 
 
-def test_flask_knows_the_app_in_the_task(site):
-    """In the task, current_app is the app, and url_for builds the same URLs as in a request."""
-    found = site.in_task(
-        lambda: (current_app._get_current_object(), url_for("static", filename="a.css"))
-    )
-    if found != (site.app, "/static/a.css"):
-        raise diagnose.another_app(found, (site.app, "/static/a.css"))
+@pytest.mark.part("b")
+def test_each_task_reads_its_own_body(site):
+    """When many tasks run at the same time, each reads its own body."""
+    found = scenes.found_together(site, lambda: (request.args.get("n"), scenes.body()))
+    if set(found) != {(n, n) for n in scenes.NUMBERS}:
+        raise diagnose.mixed_up(found, "body")
 
 
+@pytest.mark.part("c")
 def test_g_comes_along(site):
     """In the task, g has what before_request functions put on it, and those functions run only
     once per request.
@@ -96,20 +141,16 @@ def test_g_comes_along(site):
         raise diagnose.hooks_ran_again(len(runs))
 
 
-def test_each_task_sees_its_own_request(site):
-    """When many tasks run at the same time, each sees its own request, g and body."""
+@pytest.mark.part("c")
+def test_each_task_has_its_own_g(site):
+    """When many tasks run at the same time, each finds on g what its own request had there."""
     site.app.before_request(scenes.sign_in)
-    work = site.work(lambda: (request.args.get("n"), g.get("user"), scenes.body()))
-    numbers = "012345"
-    scenes.start_together(site, work, numbers)
-    site.call(work, 2)  # a pool may have too few threads for all of them
-    work.release()
-    site.call(work, len(numbers))
-    found = [site.result(call) for call in work.calls]
-    if set(found) != {(n, n, n) for n in numbers}:
-        raise diagnose.mixed_up(found)
+    found = scenes.found_together(site, lambda: (request.args.get("n"), g.get("user")))
+    if set(found) != {(n, n) for n in scenes.NUMBERS}:
+        raise diagnose.mixed_up(found, "g.user")
 
 
+@pytest.mark.part("c")
 def test_what_a_task_puts_on_g_stays_in_the_task(site):
     """When a task writes to g, neither its request nor any other task sees the change."""
     seen = []
@@ -129,6 +170,7 @@ def test_what_a_task_puts_on_g_stays_in_the_task(site):
         raise diagnose.shared_g(*seen)
 
 
+@pytest.mark.part("c")
 def test_g_is_as_the_request_had_it(site):
     """If a teardown function removes something from g when the request ends, the task still has
     it.
@@ -148,30 +190,7 @@ def test_g_is_as_the_request_had_it(site):
         raise diagnose.removed_from_g("ada", user, language)
 
 
-def test_teardown_functions_run_when_the_task_ends(site):
-    """When a task ends, its thread runs teardown_request and teardown_appcontext functions."""
-    order = []
-
-    def note(what):
-        order.append((what, threading.current_thread()))
-
-    def fail():
-        note("the view")
-        raise ArithmeticError("seven is not a number today")
-
-    site.app.teardown_request(lambda error: note("teardown_request"))
-    site.app.teardown_appcontext(lambda error: note("teardown_appcontext"))
-    for work in site.work(lambda: note("the view")), site.work(fail):
-        order.clear()
-        site.accepted(work)
-        call = site.call(work)
-        work.release()
-        site.done(call)
-        in_task = [what for what, thread in order if thread is call.thread]
-        if in_task != ["the view", "teardown_request", "teardown_appcontext"]:
-            raise diagnose.not_torn_down(in_task, call)
-
-
+@pytest.mark.part("d")
 def test_catch_all_takes_a_post(site):
     """POST /<path> returns 202; its work sleeps as long as GET's, and then reads the JSON body."""
     site.app.config["WORK_SECONDS"] = 7.25

@@ -1,6 +1,7 @@
 """What is wrong with a status URL, an id or a finished task: facts in, a Broken out."""
 
 import re
+import uuid
 from itertools import pairwise
 from textwrap import shorten
 
@@ -14,20 +15,23 @@ from tests.step_04_status import scenes
 
 def leads_elsewhere(site, location, response):
     """The Broken for a running task's status URL that sends another Location."""
-    site.changes.wait_until(lambda: site.clock.sleeps, 1)
-    if site.clock.sleeps:
-        return Broken(
-            f"While the task was running, GET {without_id(location)} started CatchAll's work.",
-            "CatchAll takes every URL that no other resource has, so each poll starts a new task.",
-            "Register GetTaskStatus for this URL: "
-            'api.add_resource(GetTaskStatus, "/status/<task_id>").',
-            "status-not-added",
-        )
+    if scenes.catch_all_begins(site):
+        return status_not_added(location)
     return Broken(
         f"While the task was running, GET {location} returned another Location: "
         f"{response.headers['Location']}.",
         "The client is sent to another URL than the one that it was given.",
         "GetTaskStatus has to send the task's own URL again.",
+    )
+
+
+def status_not_added(url):
+    return Broken(
+        f"GET {without_id(url)} started CatchAll's work.",
+        "CatchAll takes every URL that no other resource has, so each poll starts a new task.",
+        "Register GetTaskStatus for this URL: "
+        'api.add_resource(GetTaskStatus, "/status/<task_id>").',
+        "status-not-added",
     )
 
 
@@ -190,6 +194,11 @@ def can_be_guessed(locations):
 
 def unknown_is_not_404(site, url, response):
     saw = f"No task has the status URL {url}, but a GET to it returned {response.status}."
+    if response.status_code == 202 and scenes.catch_all_begins(site):
+        other = f"{url.rpartition('/')[0]}/{uuid.UUID(int=0)}"
+        if (response := site.get(other)).status_code != 202:
+            return some_ids_only(url, other, response)
+        return status_not_added(url)
     if response.status_code == 202:
         return Broken(
             saw,
@@ -220,14 +229,27 @@ def unknown_is_not_404(site, url, response):
     )
 
 
+def some_ids_only(url, other, response):
+    """The Broken for a resource that does not get every status URL; other: the URL of a UUID."""
+    return Broken(
+        f"A GET to {url} started CatchAll's work. A GET to {other} returned {response.status}.",
+        "GetTaskStatus gets only some of the URLs that clients can poll. CatchAll gets the others, "
+        "and starts a task for each poll.",
+        "A converter, as in <uuid:task_id>, decides which ids a URL can have. <task_id> without a "
+        "converter takes everything up to the next slash.",
+        "some-ids-only",
+    )
+
+
 # Other methods, and other moments
 
 
-def status_url_takes(method, location, response):
+def status_url_takes(site, method, location, response):
     """The Broken for a method other than GET that a status URL does not reject."""
-    if response.status_code == 202 and response.headers.get("Location") not in (None, location):
+    another = response.headers.get("Location") not in (None, location)
+    if response.status_code == 202 and (another or scenes.catch_all_begins(site)):
         return Broken(
-            f"A {method} to a task's status URL returned a 202 with another task's Location.",
+            f"A {method} to {without_id(location)} returned a 202, and started a task.",
             "CatchAll treated the URL as one of its paths, and started work that nobody asked for.",
             "If GetTaskStatus has no post(), Flask looks for another resource that has one, and "
             "finds CatchAll. Write a post() that returns 405.",
@@ -282,7 +304,7 @@ def not_the_same_again(first, *others):
     saw, then = difference(first, another)
     return Broken(
         f"The first poll of a finished task got {saw}, a later one {then}.",
-        "Networks lose responses, and people reload pages. They should get the same again.",
+        "Networks lose responses, and people reload pages. Each poll should get the same response.",
         "Keep the whole body in the record as bytes, and do not let a poll change the record.",
     )
 
@@ -304,8 +326,17 @@ def half_finished(early, final):
 
 
 def failed_but_not_500(site, response):
+    saw = f"A task failed with an ArithmeticError, and its status URL returned {response.status}."
+    if response.status_code == 202:
+        return Broken(
+            saw,
+            "The task is over, but its client polls forever. It should get a 500 Internal Server "
+            "Error.",
+            "What does the record hold if an exception leaves your code? Which part of a try "
+            "statement runs even then?" + site.last_words(),
+        )
     return Broken(
-        f"A task failed with an ArithmeticError, and its status URL returned {response.status}.",
+        saw,
         "The work failed, and not because of the client. So the client should get a 500 Internal "
         "Server Error.",
         "What does your code do with an exception that is not an HTTPException?"
@@ -365,14 +396,14 @@ def not_500_after(site, exception, response):
             f"The view raised {name}. The task is over, but its status URL still returns 202.",
             "The client gets a response if the view raises ArithmeticError, but not here, because "
             f"{name} is not a subclass of Exception. The client polls forever.",
-            "except BaseException catches everything.",
+            "An except BaseException clause catches everything.",
             "only-exception-caught",
         )
     return Broken(
         f"The view raised {name}, and the task's status URL returned {response.status}.",
         "The work was not done, so the client should get a 500 Internal Server Error.",
-        f"{name} is not a subclass of Exception. except BaseException catches it, and finally "
-        "runs anyway.",
+        f"{name} is not a subclass of Exception. An except BaseException clause catches it, and a "
+        "finally block runs however the task ends.",
     )
 
 
@@ -404,6 +435,6 @@ def path_not_sent_back(site, path, response):
         f"GET /{path} led to {response.status}, with "
         f"{described_value(response.get_data(as_text=True))} as {response.mimetype}.",
         f'The client should get the JSON string "The answer is: {path}".',
-        "What does CatchAll.get return? Does its record hold the response that Flask-RESTful "
-        "builds from that?" + site.last_words(),
+        "What does CatchAll.get return? Does the task's record hold the response that "
+        "Flask-RESTful builds from that?" + site.last_words(),
     )

@@ -19,11 +19,11 @@ def async_view_not_run(site, response):
 
 
 def teardown_not_told(function, given):
-    told = ", then ".join(repr(error) for error in given) or "nothing"
+    told = f"called with: {', then '.join(map(repr, given))}" if given else "not called"
     none = given and not any(given)
     return Broken(
         f"One view returned, another raised ArithmeticError. In their tasks, a {function} function "
-        f"was called with: {told}.",
+        f"was {told}.",
         "Such functions commit or roll back. If one gets None although the view failed, it commits "
         "half-written work.",
         "Raise the exception again inside the with block of the request context, once you have the "
@@ -33,13 +33,16 @@ def teardown_not_told(function, given):
 
 
 def signal_not_sent(errors):
+    kinds = ", then ".join(type(error).__name__ for error in errors)
+    sent = f"with: {kinds}" if errors else "0 times"
     return Broken(
         f"A view raised ArithmeticError, and nothing handled it. In the task, Flask's signal "
-        f"got_request_exception was sent {len(errors)} times.",
+        f"got_request_exception was sent {sent}.",
         "Error trackers listen to that signal. Flask sends it in handle_exception(), which a task "
         "does not call."
         if not errors
-        else "Error trackers listen to that signal, and report each one.",
+        else "Error trackers report the exception of each such signal. So a task should send one "
+        "signal, with the exception that the view raised.",
         "Call got_request_exception.send(app, exception=error) where you build the 500.",
         "signal-not-sent" if not errors else None,
     )

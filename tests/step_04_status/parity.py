@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from tests.harness.endings import add_error_handlers
 from tests.harness.expect import Broken
 from tests.harness.load import described, described_value
-from tests.harness.sent import Sent, difference, headers_in_words
+from tests.harness.sent import Sent, difference, headers_in_words, sent
 from tests.harness.site import Site
 from tests.harness.watched import Watched
 from tests.harness.work import Call
@@ -35,7 +36,31 @@ class Task:
         self.expected = self.by_kind[self.kind]
         self.by_other_rules = self.by_kind["view" if self.kind == "resource" else "resource"]
         self.aborted = isinstance(self.call.error, HTTPException)
-        self.is_500 = self.seen.status.startswith("500")
+        self.is_500 = is_500(self.seen)
+
+
+def tasks(site, names, wanted):
+    """Let a task end in each of these ways, by either kind of view; yield a Task for each.
+
+    wanted: says of a Sent of the blocking endpoint whether its task is wanted
+    """
+    add_error_handlers(site.app)
+    views = {name: scenes.without_and_with_async_api(site, name) for name in names}
+    for name, pairs in views.items():
+        site.forget_printed()
+        by_kind = {
+            kind: sent(scenes.blocking_response(site, blocking))
+            for kind, (blocking, _) in pairs.items()
+        }
+        for kind, (_, work) in pairs.items():
+            if wanted(by_kind[kind]):
+                seen = sent(scenes.finished(site, work))
+                yield Task(site, kind, name, work.calls[0], seen, by_kind)
+
+
+def is_500(response):
+    """Whether a Sent is a 500. From a blocking endpoint: nothing handled what its view raised."""
+    return response.status.startswith("500")
 
 
 def another_response(task):
@@ -69,8 +94,19 @@ def failed_while_failing(task):
     )
 
 
+def nothing_kept(task):
+    if scenes.is_finished(task.site, lambda: "done"):
+        return None
+    return Broken(
+        still_202(task),
+        'The same happens after a view that returns "done": no client ever gets more than a 202.',
+        "Once the view is done, put the status, headers and body of its response into the task's "
+        "record.",
+    )
+
+
 def not_caught(task):
-    failed = task.call.error or task.expected.status.startswith("500")
+    failed = task.call.error or is_500(task.expected)
     if not failed or scenes.is_finished(task.site, scenes.fail):
         return None
     return Broken(
@@ -119,7 +155,7 @@ def exception_kept(task):
 
 
 def abort_taken_for_a_crash(task):
-    if not task.aborted or not task.is_500 or task.expected.status.startswith("500"):
+    if not task.aborted or not task.is_500 or is_500(task.expected):
         return None
     if "not JSON serializable" in task.last_words:  # then that is why it is a 500
         return None
@@ -215,7 +251,7 @@ def headers_dropped(task):
     )
 
 
-AFTER_A_202 = [failed_while_failing, not_caught, counts_as_false]
+AFTER_A_202 = [failed_while_failing, nothing_kept, not_caught, counts_as_false]
 CAUSES = [
     leaked,
     exception_kept,

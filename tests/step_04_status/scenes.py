@@ -30,6 +30,17 @@ def run_coroutine(function):
     return run
 
 
+def a_status_url(site):
+    """Return the status URL of a task that runs; of none, while a 202 does not say where it is."""
+    accepted = site.accepted(site.work())
+    return site.location(accepted) if "Location" in accepted.headers else "/status/nobody"
+
+
+def catch_all_begins(site):
+    """Whether the request that just got a 202 has started CatchAll's work."""
+    return site.changes.wait_until(lambda: site.clock.sleeps, 1)
+
+
 def finished(site, work):
     """Send a request to work and let its task end; return what its status URL then returns.
 

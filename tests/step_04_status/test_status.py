@@ -1,4 +1,7 @@
-"""Step 4: the client can poll, and gets what the blocking endpoint would have sent."""
+"""Step 4: the client can poll, and gets what the blocking endpoint would have sent.
+
+A mark says which part of the step's task a check belongs to. It needs nothing of a later part.
+"""
 
 import random
 
@@ -14,6 +17,27 @@ from tests.step_03_request_context.test_request_context import *  # noqa: F403
 from tests.step_04_status import diagnose, flask_rules, parity, scenes
 
 
+@pytest.mark.part("a")
+@pytest.mark.parametrize("task_id", ["0" * 32, "nobody"])
+def test_an_unknown_task_is_404(site, task_id):
+    """The status URL of a task that does not exist returns 404."""
+    url = f"{scenes.a_status_url(site).rpartition('/')[0]}/{task_id}"
+    response = site.get(url)
+    if response.status_code != 404:
+        raise diagnose.unknown_is_not_404(site, url, response)
+
+
+@pytest.mark.part("a")
+def test_no_method_on_a_status_url_starts_a_task(site):
+    """POST, PUT, PATCH and DELETE to a status URL return 405 and start nothing."""
+    location = scenes.a_status_url(site)
+    for method in METHODS[1:]:
+        response = site.send(method, location, json={})
+        if response.status_code != 405 or site.clock.sleeps:
+            raise diagnose.status_url_takes(site, method, location, response)
+
+
+@pytest.mark.part("b")
 def test_the_202_says_where_to_poll(site):
     """The 202 has a Location: a URL that returns 202, again with Location, while the task runs."""
     work = site.work()
@@ -27,6 +51,7 @@ def test_the_202_says_where_to_poll(site):
         raise diagnose.running_without_location()
 
 
+@pytest.mark.part("b")
 def test_the_record_is_there_before_the_task_begins(site):
     """The status URL returns 202 even before the task's thread has run its first line."""
     work = site.work()
@@ -39,6 +64,7 @@ def test_the_record_is_there_before_the_task_begins(site):
         raise diagnose.not_202_before_the_task_begins(early, later)
 
 
+@pytest.mark.part("b")
 def test_the_location_holds_under_a_prefix(site):
     """An app that is served under a prefix sends a Location under that prefix."""
     work = site.work()
@@ -49,6 +75,7 @@ def test_the_location_holds_under_a_prefix(site):
         raise diagnose.lost_under_a_prefix(location, response)
 
 
+@pytest.mark.part("b")
 def test_ids_cannot_be_guessed(site):
     """Nobody can guess another client's status URL: it has at least 64 random bits."""
     work = site.work()
@@ -64,65 +91,20 @@ def test_ids_cannot_be_guessed(site):
         raise diagnose.can_be_guessed(locations)
 
 
-@pytest.mark.parametrize("task_id", ["0" * 32, "nobody"])
-def test_an_unknown_task_is_404(site, task_id):
-    """The status URL of a task that does not exist returns 404."""
-    location = site.location(site.accepted(site.work()))
-    url = f"{location.rpartition('/')[0]}/{task_id}"
-    response = site.get(url)
-    if response.status_code != 404:
-        raise diagnose.unknown_is_not_404(site, url, response)
-
-
-def test_a_task_may_end_before_its_request(site):
-    """If a task ends before the server has sent its 202, the client can still get the response."""
-    other, work = site.work(lambda: "quick"), site.work(lambda: "quick")
-    usual = scenes.finished(site, other)
-    work.release()
-    with scenes.tasks_end_first(site):
-        location = site.location(site.send("GET", work.url))
-    response = site.settled(location)
-    if response.status_code != 200:
-        raise diagnose.lost_before_its_202(site, response, usual)
-
-
-def test_no_method_on_a_status_url_starts_a_task(site):
-    """POST, PUT, PATCH and DELETE to a status URL return 405, start nothing, and change nothing."""
-    work = site.work(lambda: "done", resource=True)
-    location = site.location(site.accepted(work))
-    for method in METHODS[1:]:
-        response = site.send(method, location, json={})
-        if response.status_code != 405 or site.clock.sleeps:
-            raise diagnose.status_url_takes(method, location, response)
-    work.release()
-    site.done(site.call(work))
-    response = site.settled(location)
-    if response.status_code != 200:
-        raise diagnose.harmed_by_other_methods(response)
-
-
 # Ten endings share an app: one app for each would take twice as long.
 GROUPS = [list(endings.ENDINGS)[first : first + 10] for first in range(0, len(endings.ENDINGS), 10)]
 
 
+@pytest.mark.part("c")
 @pytest.mark.parametrize("names", GROUPS, ids=lambda names: f"{names[0]} and {len(names) - 1} more")
 def test_sends_what_the_blocking_endpoint_would(site, names):
     """A finished task's status URL sends what a blocking endpoint would: status, headers, body."""
-    endings.add_error_handlers(site.app)
-    views = {name: scenes.without_and_with_async_api(site, name) for name in names}
-    for name, pairs in views.items():
-        site.forget_printed()
-        expected = {
-            kind: sent(scenes.blocking_response(site, blocking))
-            for kind, (blocking, _) in pairs.items()
-        }
-        for kind, (_, work) in pairs.items():
-            seen = sent(scenes.finished(site, work))
-            if seen != expected[kind]:
-                task = parity.Task(site, kind, name, work.calls[0], seen, expected)
-                raise parity.another_response(task)
+    for task in parity.tasks(site, names, lambda blocking: not parity.is_500(blocking)):
+        if task.seen != task.expected:
+            raise parity.another_response(task)
 
 
+@pytest.mark.part("c")
 def test_the_response_can_be_read_again(site):
     """A finished task's status URL returns the same response, however often the client polls."""
     work, other = site.work(endings.returns_a_stream), site.work(endings.returns_a_stream)
@@ -139,6 +121,83 @@ def test_the_response_can_be_read_again(site):
             raise diagnose.half_finished(early, first)
 
 
+@pytest.mark.part("c")
+def test_a_task_may_end_before_its_request(site):
+    """If a task ends before the server has sent its 202, the client can still get the response."""
+    other, work = site.work(lambda: "quick"), site.work(lambda: "quick")
+    usual = scenes.finished(site, other)
+    work.release()
+    with scenes.tasks_end_first(site):
+        location = site.location(site.send("GET", work.url))
+    response = site.settled(location)
+    if response.status_code != 200:
+        raise diagnose.lost_before_its_202(site, response, usual)
+
+
+@pytest.mark.part("c")
+def test_other_methods_do_not_harm_a_task(site):
+    """A POST, PUT, PATCH or DELETE to a running task's status URL does not change its response."""
+    work = site.work(lambda: "done", resource=True)
+    location = site.location(site.accepted(work))
+    for method in METHODS[1:]:
+        site.send(method, location, json={})
+    work.release()
+    site.done(site.call(work))
+    response = site.settled(location)
+    if response.status_code != 200:
+        raise diagnose.harmed_by_other_methods(response)
+
+
+@pytest.mark.part("c")
+def test_an_async_view_is_run_to_its_end(site):
+    """An async def view leads to the response that Flask would send without the decorator."""
+    site.app.async_to_sync = scenes.run_coroutine  # as Flask's extra async would
+
+    async def view():
+        return site.app.make_response("done")
+
+    work = site.work(view)
+    work.release()
+    with site.threads.held_back():  # the 202 comes first, whatever the task does
+        location = site.location(site.accepted(work))
+    site.quiet()
+    response = site.settled(location)
+    if (response.status_code, response.data) != (200, b"done"):
+        raise flask_rules.async_view_not_run(site, response)
+
+
+@pytest.mark.part("c")
+def test_the_response_is_closed(site):
+    """A task closes its response, as a server does once it has sent one."""
+    closed = []
+
+    def view():
+        response = site.app.make_response("done")
+        response.call_on_close(lambda: closed.append("done"))
+        return response
+
+    scenes.finished(site, site.work(view))
+    if closed != ["done"]:
+        raise flask_rules.not_closed(closed)
+
+
+# This promise ended in step 2, where the client could not poll. It holds again from here on.
+@pytest.mark.part("c")
+@pytest.mark.parametrize("path", ["hello", "a/b", "été", ""])
+def test_answers_with_the_path(site, path):
+    """In the end, GET / and GET /<path> lead to 200 and the JSON string "The answer is: <path>"."""
+    exchange = site.start("GET", f"/{path}")
+    sleep = site.slept(exchange)
+    location = site.location(site.expect_202(site.response(exchange, [sleep]), f"GET /{path}"))
+    site.clock.advance(sleep.seconds)
+    site.quiet()
+    response = site.poll(location)
+    as_json = response.json if response.is_json else None
+    if response.status_code != 200 or as_json != f"The answer is: {path}":
+        raise diagnose.path_not_sent_back(site, path, response)
+
+
+@pytest.mark.part("d")
 @pytest.mark.parametrize("kind", ["view", "resource", "generator"])
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
 def test_a_client_never_sees_a_traceback(site, kind, debug):
@@ -158,6 +217,7 @@ def test_a_client_never_sees_a_traceback(site, kind, debug):
         raise diagnose.traceback_not_logged()
 
 
+@pytest.mark.part("d")
 @pytest.mark.parametrize("exception", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_a_task_that_fails_is_finished(site, exception):
     """A task that fails with any exception, even SystemExit, is finished: the client gets a 500."""
@@ -170,6 +230,15 @@ def test_a_task_that_fails_is_finished(site, exception):
         raise diagnose.not_500_after(site, exception, response)
 
 
+@pytest.mark.part("d")
+def test_sends_the_500_of_the_blocking_endpoint(site):
+    """If nothing handles an exception, the client gets the 500 that a blocking endpoint sends."""
+    for task in parity.tasks(site, endings.ENDINGS, parity.is_500):
+        if task.seen != task.expected:
+            raise parity.another_response(task)
+
+
+@pytest.mark.part("d")
 def test_a_task_whose_teardown_fails_is_finished(site):
     """A task is finished even if a teardown function fails after the view."""
 
@@ -183,6 +252,7 @@ def test_a_task_whose_teardown_fails_is_finished(site):
         raise diagnose.teardown_failed(site, response)
 
 
+@pytest.mark.part("d")
 def test_a_task_whose_error_handler_fails_is_finished(site):
     """A task is finished, with a 500, even if the app's own error handler for 500 fails."""
     site.app.register_error_handler(500, lambda error: scenes.fail())
@@ -191,45 +261,9 @@ def test_a_task_whose_error_handler_fails_is_finished(site):
         raise diagnose.error_handler_failed(response)
 
 
-def test_an_async_view_is_run_to_its_end(site):
-    """An async def view leads to the response that Flask would send without the decorator."""
-    site.app.async_to_sync = scenes.run_coroutine  # as Flask's extra async would
-
-    async def view():
-        return site.app.make_response("done")
-
-    work = site.work(view)
-    work.release()
-    with site.threads.held_back():  # the 202 comes first, whatever the task does
-        location = site.location(site.accepted(work))
-    site.quiet()
-    response = site.settled(location)
-    if (response.status_code, response.data) != (200, b"done"):
-        raise flask_rules.async_view_not_run(site, response)
-
-
-@pytest.mark.parametrize("function", ["teardown_request", "teardown_appcontext"])
-def test_teardown_functions_are_told_of_a_failure(site, function):
-    """If nothing handles a task's exception, teardown functions get it, as in a request."""
-    given, works = [], [site.work(lambda: "done"), site.work(scenes.fail)]
-    getattr(site.app, function)(
-        lambda error: site.threads.in_request_thread() or given.append(error)
-    )
-    for work in works:
-        scenes.finished(site, work)
-    if [type(error) for error in given] != [type(None), ArithmeticError]:
-        raise flask_rules.teardown_not_told(function, given)
-
-
-def test_error_trackers_are_told_of_a_failure(site):
-    """If nothing handles an exception, the task sends got_request_exception, as Flask would."""
-    scenes.finished(site, site.work(scenes.fail))
-    if [type(error) for error in site.task_errors] != [ArithmeticError]:
-        raise flask_rules.signal_not_sent(site.task_errors)
-
-
-def test_the_response_is_closed(site):
-    """A task closes its response once the record is complete; if that fails, the record stays."""
+@pytest.mark.part("d")
+def test_a_response_that_cannot_be_closed_is_kept(site):
+    """If closing its response fails, the task is finished, and the client gets the response."""
     closed = []
 
     def view():
@@ -244,16 +278,23 @@ def test_the_response_is_closed(site):
         raise flask_rules.lost_on_closing(site, response)
 
 
-# This promise ended in step 2, where the client could not poll. It holds again from here on.
-@pytest.mark.parametrize("path", ["hello", "a/b", "été", ""])
-def test_answers_with_the_path(site, path):
-    """In the end, GET / and GET /<path> lead to 200 and the JSON string "The answer is: <path>"."""
-    exchange = site.start("GET", f"/{path}")
-    sleep = site.slept(exchange)
-    location = site.location(site.expect_202(site.response(exchange, [sleep]), f"GET /{path}"))
-    site.clock.advance(sleep.seconds)
-    site.quiet()
-    response = site.poll(location)
-    as_json = response.json if response.is_json else None
-    if response.status_code != 200 or as_json != f"The answer is: {path}":
-        raise diagnose.path_not_sent_back(site, path, response)
+@pytest.mark.part("d")
+@pytest.mark.parametrize("function", ["teardown_request", "teardown_appcontext"])
+def test_teardown_functions_are_told_of_a_failure(site, function):
+    """If nothing handles a task's exception, teardown functions get it, as in a request."""
+    given, works = [], [site.work(lambda: "done"), site.work(scenes.fail)]
+    getattr(site.app, function)(
+        lambda error: site.threads.in_request_thread() or given.append(error)
+    )
+    for work in works:
+        scenes.finished(site, work)
+    if [type(error) for error in given] != [type(None), ArithmeticError]:
+        raise flask_rules.teardown_not_told(function, given)
+
+
+@pytest.mark.part("d")
+def test_error_trackers_are_told_of_a_failure(site):
+    """If nothing handles an exception, the task sends got_request_exception, as Flask would."""
+    scenes.finished(site, site.work(scenes.fail))
+    if [type(error) for error in site.task_errors] != [ArithmeticError]:
+        raise flask_rules.signal_not_sent(site.task_errors)

@@ -277,8 +277,8 @@ def not_accepted(stopped):
         f"In a process of its own, the app accepted {stopped.accepted} of {requests}{within}."
         f"{last_line(stopped)}",
         "The shutdown can only be checked when every request has been accepted.",
-        "Is the computer busy with something else? If not, try it yourself: "
-        "flask --app steps/06_limits/app run",
+        "Is the computer busy with something else? If not, serve the app with Flask's own command, "
+        'as in the lesson\'s "Run it".',
     )
 
 
@@ -341,7 +341,7 @@ def unfinished(stopped, workers):
         return Broken(
             saw,
             means,
-            "The handler should end only the server: raise KeyboardInterrupt in it. Python then "
+            "In the handler, raise KeyboardInterrupt, which ends only the server. Python then "
             "waits for the pool before it ends the process.",
             "ends-at-once",
         )

@@ -31,6 +31,20 @@ def slots(site):
     return workers(site) + int(configured(site, "WAITING"))
 
 
+def crowd(site, work):
+    """Send twice as many requests as tasks may run, or until one is refused; return how many tasks
+    there are.
+
+    Nothing is refused before part (b), which limits how many tasks may wait.
+    """
+    for accepted in range(2 * workers(site)):
+        response = site.get(work.url)
+        if response.status_code == 503 and accepted >= workers(site):
+            return accepted
+        site.expect_202(response, f"GET {work.url}")
+    return 2 * workers(site)
+
+
 def fill(site, work, free=0):
     """Send requests until only that many slots are free; return the 202s."""
     return [take_slot(site, work, taken) for taken in range(slots(site) - free)]
@@ -66,14 +80,14 @@ def refused(site, work):
     raise diagnose.too_many_accepted(accepted, bound, workers(site))
 
 
-def running(site, work):
-    """How many tasks of the work run at the same time, once as many run as ever will."""
+def running(site, work, accepted):
+    """How many of the accepted tasks run at the same time, once as many run as ever will."""
     most = workers(site)
     site.call(work, most)
     if len(site.threads.own()) > most:  # will the others call the view as well?
         site.changes.wait_until(lambda: len(work.calls) > most or len(site.threads.own()) <= most)
     if len(work.calls) > most:
-        site.changes.wait_until(lambda: len(work.calls) == slots(site))
+        site.changes.wait_until(lambda: len(work.calls) == accepted)
     return len(work.calls)
 
 

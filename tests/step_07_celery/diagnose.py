@@ -9,12 +9,16 @@ from tests.harness.load import described, described_value
 # Messages and workers
 
 
+ONLY_THE_MESSAGE = "A worker is another process. All it knows about the request is in the message."
+SEND_IT = "Anything that the task needs from the request has to be among the message's arguments."
+
+
 def sent_as(kind):
     return Broken(
         f"The message was sent as {kind}.",
         "The message must be JSON. A worker that loads pickles runs whatever code is in them, so "
         "anyone who can write to the broker could run code on your workers.",
-        "Leave task_serializer and result_serializer as they are: JSON.",
+        "Leave task_serializer and result_serializer at their default, which is JSON.",
         "pickle-is-sent",
     )
 
@@ -24,7 +28,7 @@ def stored(value):
         f"The result store holds {described_value(value)}.",
         "That is not JSON. A web process that loads pickles runs whatever code is in them, so "
         "anyone who can write to the store could run code in your web processes.",
-        "Leave result_serializer as it is: JSON.",
+        "Leave result_serializer at its default, which is JSON.",
         "pickle-is-stored",
     )
 
@@ -36,7 +40,7 @@ def pickle_accepted(loaded):
         f"The check put a pickle into the broker. {what}",
         "If a worker accepts pickles, anyone who can write to the broker can run code in that "
         "worker.",
-        'accept_content lists what workers accept. Leave it at ["json"].',
+        'accept_content lists what workers accept. Set it to ["json"].',
         "pickle-is-accepted",
     )
 
@@ -51,13 +55,26 @@ def failed_before_the_view(site, response):
     )
 
 
-def not_reached_in_worker(site, delivery):
+def not_reached_in_worker(site, delivery, what):
+    """what: what the task did not do, with its verb."""
     return Broken(
-        "A worker that had imported the same file got the message, but the task never reached "
-        f"time.sleep().{why(site, delivery)}",
-        "A worker is another process. All it knows about the request is in the message.",
-        "Anything that the task needs from the request has to be among the message's arguments.",
+        f"A worker that had imported the same file got the message, but the task {what}."
+        f"{why(site, delivery)}",
+        ONLY_THE_MESSAGE,
+        SEND_IT,
         "kept-in-the-web-process",
+    )
+
+
+def other_request_in_worker(found):
+    """found: the path, the argument q and the JSON of the request, each time the view was called"""
+    calls = f"called {len(found)} times" if len(found) > 1 else "called"
+    path, q, sent = found[0]
+    return Broken(
+        f"In a worker, the view of POST /read?q=1 was {calls}. It saw the path {path!r}, "
+        f"q={q!r} and the JSON {described_value(sent)}.",
+        ONLY_THE_MESSAGE,
+        SEND_IT,
     )
 
 
@@ -66,8 +83,8 @@ def other_result_from_worker(site, response):
         "Another process did the work of POST /hello. In the end, the status URL returned "
         f"{response.status} with {described_value(response.get_data(as_text=True))}."
         f"{site.last_words()}",
-        "A worker is another process. All it knows about the request is in the message.",
-        "Anything that the task needs from the request has to be among the message's arguments.",
+        ONLY_THE_MESSAGE,
+        SEND_IT,
     )
 
 
@@ -98,14 +115,16 @@ def made_twice(site, response, made):
     )
 
 
-def one_view_for_two(site, results):
-    got = " and ".join(f"GET /{name} got {value!r}" for name, value in results.items())
+def one_view_for_two(site, called):
+    """called: by request, the names of the views that were called"""
+    views = {name: " and ".join(f"/{view}" for view in called[name]) for name in called}
+    got = [f"For GET /{name}, the view of {views[name] or 'neither'} was called" for name in called]
     saw = (
-        "The check added two resources. At /report, get() returns 'report', and at /invoice, get() "
-        f"returns 'invoice'. In the end, {got}."
+        "The check added two resources, each with a get() method: one at /report, the other at "
+        f"/invoice. {'. '.join(got)}."
     )
-    first, second = results.values()
-    if first == second and first in list(results):
+    first, second = called.values()
+    if first == second and len(first) == 1:
         return Broken(
             saw,
             "A worker finds a view by its name. The views of both resources are named get, so a "
@@ -116,7 +135,7 @@ def one_view_for_two(site, results):
         )
     return Broken(
         f"{saw}{site.last_words()}",
-        "Each of the two resources has to return its own text in a worker as well.",
+        "A worker has to call the view of the request's own URL, once.",
         "How does the worker find the view?",
     )
 
@@ -267,7 +286,7 @@ def forgotten_early(response, seconds):
     """seconds: how long after the task's end and after a first poll."""
     ended = "ended less than five minutes ago" if seconds else "has just ended"
     return Broken(
-        f"A task {ended}, and its client has polled before. The next poll returned "
+        f"A task {ended}, and its client has polled since. The next poll returned "
         f"{response.status}.",
         "Networks lose responses, and people reload pages.",
         "Does a poll remove the result? What is result_expires?",

@@ -6,18 +6,24 @@ import threading
 
 import flask_restful
 import pytest
-from flask import g
+from flask import g, request
 
 from tests.harness.celery_broker import told_to_stop
 from tests.harness.celery_messages import Trap, broken, pickled
 from tests.harness.celery_site import tasks_made_twice
 from tests.harness.expect import expect
 from tests.harness.leaks import leaked
+from tests.step_03_request_context.diagnose import hooks_ran_again
 
 KEPT = 5 * 60  # seconds
 LONG = 3 * 60 * 60  # seconds
+ACCEPTED = "A task has just been accepted, and no worker has begun it yet."
 
 
+# (a) A worker
+
+
+@pytest.mark.part("a")
 def test_work_is_sent_to_the_broker(site):
     """Each accepted request sends one message to Celery's broker."""
     work = site.work()
@@ -31,6 +37,134 @@ def test_work_is_sent_to_the_broker(site):
     )
 
 
+@pytest.mark.part("a")
+def test_first_requests_may_come_at_once(site):
+    """If the first two requests to a process arrive at the same time, both are accepted."""
+    site.expect_celery()
+    module = site.another(made=False)
+
+    @module.app.get("/first")
+    @module.async_api
+    def first():
+        return "done"
+
+    with tasks_made_twice() as made:
+        response = module.app.test_client().get("/first")
+    if response.status_code != 202:
+        raise diagnose.made_twice(site, response, made)
+
+
+@pytest.mark.part("a")
+def test_two_views_of_one_name(site):
+    """If two resources both have a get() method, a worker calls the right one."""
+    site.expect_celery()
+    calls, called = [], {}
+
+    class Report(flask_restful.Resource):
+        @site.decorated
+        def get(self):
+            calls.append("report")
+
+    class Invoice(flask_restful.Resource):
+        @site.decorated
+        def get(self):
+            calls.append("invoice")
+
+    site.named("api").add_resource(Report, "/report")
+    site.named("api").add_resource(Invoice, "/invoice")
+    for name in "report", "invoice":
+        calls.clear()
+        site.expect_202(site.get(f"/{name}"), f"GET /{name}")
+        site.quiet()
+        called[name] = list(calls)
+    if called != {"report": ["report"], "invoice": ["invoice"]}:
+        raise diagnose.one_view_for_two(site, called)
+
+
+# (b) The request
+
+
+@pytest.mark.part("b")
+def test_the_worker_has_only_the_message(site):
+    """A worker needs nothing but app.py and the message to do the work."""
+    site.expect_celery()
+    site.broker.worker = site.another()
+    found = []
+
+    def read():
+        found.append((request.path, request.args.get("q"), request.get_json()))
+        return "done"
+
+    for module in site.module, site.broker.worker:
+        module.app.add_url_rule("/read", "read", module.async_api(read), methods=["POST"])
+    sent = {"query_string": {"q": "1"}, "json": {"name": "Ada"}}
+    site.expect_202(site.send("POST", "/read", **sent), "POST /read")
+    delivery = site.message()
+    site.changes.wait_until(lambda: found or site.threads.at_rest())
+    if not found:
+        raise diagnose.not_reached_in_worker(site, delivery, "never got the request's JSON")
+    site.quiet()
+    if found != [("/read", "1", {"name": "Ada"})]:
+        raise diagnose.other_request_in_worker(found)
+
+
+LOOP = []
+LOOP.append(LOOP)
+SPECIAL = {"__type__": "nonsense", "__value__": 1}  # Celery's JSON can write it, but not read it
+
+
+def sign_in():
+    g.user, g.roles = "ada", {"editor": [None, 2.5]}
+    g.lock, g.special, g.loop = threading.Lock(), SPECIAL, LOOP
+
+
+@pytest.mark.part("b")
+def test_what_is_not_json_stays_behind(site):
+    """The task gets the values on g that JSON can hold; the others cause no error."""
+    site.expect_celery()
+    runs = []
+    site.app.before_request(lambda: runs.append(sign_in()))
+    work = site.work(lambda: [g.get("user"), g.get("roles"), "lock" in g, "loop" in g])
+    work.release()
+    response = site.get(work.url)
+    site.expect_not_busy(response, f"GET {work.url}")
+    if response.status_code != 202:
+        raise diagnose.not_sent_with_g(site, response, SPECIAL)
+    site.changes.wait_until(lambda: work.calls or site.threads.at_rest())
+    delivery = site.message()
+    if not work.calls:
+        raise diagnose.not_read_with_g(site, delivery, SPECIAL)
+    found = site.result(site.call(work))
+    if len(runs) != 1:
+        raise hooks_ran_again(len(runs))
+    if found != ["ada", {"editor": [None, 2.5]}, False, False]:
+        raise diagnose.other_values_on_g(*found)
+
+
+# (c) A note
+
+
+@pytest.mark.part("c")
+def test_what_waits_is_202(site):
+    """While a task waits for a worker, its status URL returns 202."""
+    site.expect_celery()
+    site.broker.has_workers = False
+    work = site.work()
+    location = site.location(site.expect_202(site.get(work.url), f"GET {work.url}"))
+    if (response := site.get(location)).status_code != 202:
+        raise diagnose.unfinished_without_202(response, ACCEPTED, noted=False)
+    site.broker.deliver(site.message())
+    site.call(work)
+    if (response := site.get(location)).status_code != 202:
+        raise diagnose.unfinished_without_202(
+            response, "A worker has begun a task that had been waiting."
+        )
+
+
+# (d) The response
+
+
+@pytest.mark.part("d")
 def test_all_that_travels_is_json(site):
     """Messages and results are JSON; a worker refuses a pickle and runs no code from it."""
     site.expect_celery()
@@ -54,50 +188,15 @@ def is_json(value):
     return True
 
 
-def test_what_waits_is_202(site):
-    """While a task waits for a worker, its status URL returns 202, even if it waits for hours."""
-    site.expect_celery()
-    site.broker.has_workers = False
-    work = site.work()
-    location = site.location(site.expect_202(site.get(work.url), f"GET {work.url}"))
-    if (response := site.get(location)).status_code != 202:
-        story = "A task has just been accepted, and no worker has begun it yet."
-        raise diagnose.unfinished_without_202(response, story, noted=False)
-    site.clock.advance(LONG)
-    if (response := site.get(location)).status_code != 202:
-        story = "A task was accepted three hours ago, and no worker has begun it yet."
-        raise diagnose.forgotten_unfinished(response, story)
-    site.broker.deliver(site.message())
-    site.call(work)
-    if (response := site.get(location)).status_code != 202:
-        raise diagnose.unfinished_without_202(
-            response, "A worker has begun a task that had been waiting."
-        )
-
-
-def test_a_busy_worker_leaves_the_rest(site):
-    """A worker takes only the messages that it works on, and leaves the rest to other workers."""
-    settings = site.expect_celery().conf
-    each = settings.worker_prefetch_multiplier
-    expect(
-        each == 1 or settings.get("worker_disable_prefetch"),
-        f"worker_prefetch_multiplier is {each}. A worker that does two tasks at a time takes "
-        f"{f'up to {2 * each}' if each else 'all'} messages at the same time.",
-        "While the worker does two tasks, the other messages wait, even if another worker is idle. "
-        "If the worker is killed, their tasks may be done late, or never.",
-        "With a multiplier of 1, a worker that does two tasks at a time takes two messages.",
-        "takes-more-than-it-does",
-    )
-
-
 # This comes before the next check: an app that returns a 202 for every unknown task fails both, and
 # this one says why.
 from tests.step_04_status.test_status import test_an_unknown_task_is_404  # noqa: E402, F401
 
 
+@pytest.mark.part("d")
 def test_what_celery_gives_up_is_500(site):
-    """A worker calls a view only for a message that a request could have sent; for any other
-    message, polls get 404 or 500.
+    """For a message with missing or null arguments, or with an unknown Celery task, a worker calls
+    no view; polls get 404 or 500.
 
     The check puts messages into the broker that no request could have sent.
     """
@@ -118,8 +217,9 @@ def test_what_celery_gives_up_is_500(site):
             raise diagnose.failed_before_the_view(site, response)
 
 
-# The earlier promises come after the checks above, which say better what Celery needs to keep them.
-# The * may bring step 4's diagnose, so step 7's is imported last.
+# The earlier steps' checks come here, because their promises hold again from part (d) on, and the
+# checks above say better what Celery needs to keep them. The * may bring step 4's diagnose, so step
+# 7's is imported last.
 from tests.step_04_status.test_status import *  # noqa: E402, F403
 from tests.step_06_limits.test_limits import (  # noqa: E402
     expect_retry_after,
@@ -129,16 +229,17 @@ from tests.step_06_limits.test_limits import (  # noqa: E402
 from tests.step_07_celery import diagnose  # noqa: E402
 
 
-def test_the_worker_has_only_the_message(site):
-    """A worker needs nothing but app.py and the message to do the work."""
+@pytest.mark.part("d")
+def test_the_response_comes_from_the_worker(site):
+    """The client gets the response of the worker that did the work, whichever that was."""
     site.expect_celery()
     site.broker.worker = site.another()
-    exchange = site.start("POST", "/hello?q=1", json={"name": "Ada"})
+    exchange = site.start("POST", "/hello", query_string={"q": "1"}, json={"name": "Ada"})
     location = site.location(site.expect_202(exchange.wait(), "POST /hello"))
     delivery = site.message()
     site.changes.wait_until(lambda: site.clock.sleeps or site.threads.at_rest())
     if not site.clock.sleeps:
-        raise diagnose.not_reached_in_worker(site, delivery)
+        raise diagnose.not_reached_in_worker(site, delivery, "never reached time.sleep()")
     site.clock.advance(site.clock.sleeps[0].seconds)
     site.quiet()
     response = site.settled(location)
@@ -147,6 +248,7 @@ def test_the_worker_has_only_the_message(site):
         raise diagnose.other_result_from_worker(site, response)
 
 
+@pytest.mark.part("d")
 def test_any_web_process_can_say(site):
     """Any web process, even one that started later, can say how a task went."""
     site.expect_celery()
@@ -162,72 +264,7 @@ def test_any_web_process_can_say(site):
         raise diagnose.unknown_elsewhere(running, done)
 
 
-def test_first_requests_may_come_at_once(site):
-    """If the first two requests to a process arrive at the same time, both are accepted."""
-    site.expect_celery()
-    module = site.another(made=False)
-
-    @module.app.get("/first")
-    @module.async_api
-    def first():
-        return "done"
-
-    with tasks_made_twice() as made:
-        response = module.app.test_client().get("/first")
-    if response.status_code != 202:
-        raise diagnose.made_twice(site, response, made)
-
-
-def test_two_views_of_one_name(site):
-    """If two resources both have a get() method, a worker calls the right one."""
-    site.expect_celery()
-
-    class Report(flask_restful.Resource):
-        @site.decorated
-        def get(self):
-            return "report"
-
-    class Invoice(flask_restful.Resource):
-        @site.decorated
-        def get(self):
-            return "invoice"
-
-    site.named("api").add_resource(Report, "/report")
-    site.named("api").add_resource(Invoice, "/invoice")
-    results = {name: site.outcome("GET", f"/{name}").get_json() for name in ("report", "invoice")}
-    if any(name != result for name, result in results.items()):
-        raise diagnose.one_view_for_two(site, results)
-
-
-LOOP = []
-LOOP.append(LOOP)
-SPECIAL = {"__type__": "nonsense", "__value__": 1}  # Celery's JSON can write it, but not read it
-
-
-def sign_in():
-    g.user, g.roles = "ada", {"editor": [None, 2.5]}
-    g.lock, g.special, g.loop = threading.Lock(), SPECIAL, LOOP
-
-
-def test_what_is_not_json_stays_behind(site):
-    """The task gets the values on g that JSON can hold; the others cause no error."""
-    site.expect_celery()
-    site.app.before_request(sign_in)
-    work = site.work(lambda: [g.get("user"), g.get("roles"), "lock" in g, "loop" in g])
-    work.release()
-    response = site.get(work.url)
-    site.expect_not_busy(response, f"GET {work.url}")
-    if response.status_code != 202:
-        raise diagnose.not_sent_with_g(site, response, SPECIAL)
-    site.changes.wait_until(lambda: work.calls or site.threads.at_rest())
-    delivery = site.message()
-    if not work.calls:
-        raise diagnose.not_read_with_g(site, delivery, SPECIAL)
-    found = site.result(site.call(work))
-    if found != ["ada", {"editor": [None, 2.5]}, False, False]:
-        raise diagnose.other_values_on_g(*found)
-
-
+@pytest.mark.part("d")
 def test_a_task_may_end_before_it_is_noted(site):
     """A task is noted before it is sent, so the note never overwrites a quick task's response."""
     site.expect_celery()
@@ -249,6 +286,25 @@ def test_a_task_may_end_before_it_is_noted(site):
         raise diagnose.ended_unfinished(response, sent_first=any(calls))
 
 
+# (e) Two lifetimes
+
+
+@pytest.mark.part("e")
+def test_what_waits_for_hours_is_202(site):
+    """A task that waits for hours is not forgotten: its status URL returns 202."""
+    site.expect_celery()
+    site.broker.has_workers = False
+    work = site.work()
+    location = site.location(site.expect_202(site.get(work.url), f"GET {work.url}"))
+    if (response := site.get(location)).status_code != 202:
+        raise diagnose.unfinished_without_202(response, ACCEPTED, noted=False)
+    site.clock.advance(LONG)
+    if (response := site.get(location)).status_code != 202:
+        story = "A task was accepted three hours ago, and no worker has begun it yet."
+        raise diagnose.forgotten_unfinished(response, story)
+
+
+@pytest.mark.part("e")
 def test_a_task_is_forgotten_five_minutes_after_its_end(site):
     """A task that ended more than five minutes ago is forgotten: its status URL returns 404."""
     site.expect_celery()
@@ -258,6 +314,7 @@ def test_a_task_is_forgotten_five_minutes_after_its_end(site):
         raise diagnose.not_forgotten(response)
 
 
+@pytest.mark.part("e")
 def test_a_younger_task_is_kept(site):
     """A task that ended less than five minutes ago is kept, however often it is polled."""
     site.expect_celery()
@@ -268,6 +325,7 @@ def test_a_younger_task_is_kept(site):
             raise diagnose.forgotten_early(response, seconds)
 
 
+@pytest.mark.part("e")
 def test_age_counts_from_the_end(site):
     """While a task runs, its status URL returns 202; its five minutes begin when the task ends."""
     site.expect_celery()
@@ -288,6 +346,26 @@ def test_age_counts_from_the_end(site):
         raise diagnose.aged_while_running(response)
 
 
+# (f) Killed workers
+
+
+@pytest.mark.part("f")
+def test_a_busy_worker_leaves_the_rest(site):
+    """A worker takes only the messages that it works on, and leaves the rest to other workers."""
+    settings = site.expect_celery().conf
+    each = settings.worker_prefetch_multiplier
+    expect(
+        each == 1 or settings.get("worker_disable_prefetch"),
+        f"worker_prefetch_multiplier is {each}. A worker that does two tasks at a time takes "
+        f"{f'up to {2 * each}' if each else 'all'} messages at the same time.",
+        "While the worker does two tasks, the other messages wait, even if another worker is idle. "
+        "If the worker is killed, their tasks may be done late, or never.",
+        "With a multiplier of 1, a worker that does two tasks at a time takes two messages.",
+        "takes-more-than-it-does",
+    )
+
+
+@pytest.mark.part("f")
 def test_the_broker_keeps_a_message_until_the_task_is_done(site):
     """The broker keeps a message until its task is done, not only until the task begins."""
     site.expect_celery()
@@ -304,6 +382,7 @@ def test_the_broker_keeps_a_message_until_the_task_is_done(site):
         raise diagnose.never_acknowledged(site)
 
 
+@pytest.mark.part("f")
 def test_a_task_whose_worker_dies_is_done_by_another(site):
     """If the process that does a task is killed, another one does the task."""
     site.expect_celery()
@@ -320,6 +399,7 @@ def test_a_task_whose_worker_dies_is_done_by_another(site):
         raise diagnose.over_though_returned(response)
 
 
+@pytest.mark.part("f")
 def test_a_worker_that_is_told_to_end_leaves_its_task(site, monkeypatch):
     """If a worker is told to stop during a task, the message stays for another worker."""
     site.expect_celery()
@@ -337,6 +417,58 @@ def test_a_worker_that_is_told_to_end_leaves_its_task(site, monkeypatch):
         raise diagnose.stopped_worker_finished(response, delivery.acknowledged)
 
 
+# (g) When Redis is down
+
+
+@pytest.mark.parametrize("what", ["request", "poll"])
+@pytest.mark.part("g")
+def test_an_unreachable_broker_is_503(site, what):
+    """While Redis is unreachable, requests and polls get a 503."""
+    site.expect_celery()
+    work = site.work()
+    location = site.finish(work)
+    site.broker.down = True
+    response = site.send("POST", work.url) if what == "request" else site.get(location)
+    site.broker.down = False
+    if response.status_code != 503:
+        raise diagnose.unreachable_not_told(site, what, response)
+    expect_retry_after(response, f"While Redis was unreachable, a {what} returned 503")
+    response = site.get(location)
+    expect(
+        response.status_code == 200,
+        f"A task was finished. Redis was then unreachable for one {what}. After that, the task's "
+        f"status URL returned {response.status}.",
+        "No task may be forgotten because the store was unreachable.",
+        "What does your code do about the task when the store is unreachable?",
+    )
+
+
+@pytest.mark.part("g")
+def test_no_cache_keeps_what_is_true_for_now(site):
+    """Every 202, every 503 and every response from a status URL has Cache-Control: no-store."""
+    site.expect_celery()
+    work = site.work()
+    accepted = site.accepted(work)
+    location = site.location(accepted)
+    expect_retry_after(accepted, "The request was accepted")
+    responses = {"an accepted request": accepted, "a poll of a running task": site.get(location)}
+    unknown = f"{location.rpartition('/')[0]}/{'0' * 32}"
+    responses["a poll of an unknown task"] = site.get(unknown)
+    work.release()
+    site.done(site.call(work))
+    responses["a poll of a finished task"] = site.settled(location)
+    site.broker.down = True
+    responses["a poll while Redis was unreachable"] = site.get(location)
+    site.broker.down = False
+    lacking = [what for what, each in responses.items() if not each.cache_control.no_store]
+    if lacking:
+        raise diagnose.may_be_cached(responses, lacking)
+
+
+# (h) Long bodies and secrets
+
+
+@pytest.mark.part("h")
 def test_a_body_that_is_too_long_is_refused(site):
     """A body longer than app.config["MAX_CONTENT_LENGTH"] gets a 413; a worker refuses it, too."""
     site.expect_celery()
@@ -361,31 +493,10 @@ def test_a_body_that_is_too_long_is_refused(site):
         raise diagnose.longest_refused_in_worker(site)
 
 
-@pytest.mark.parametrize("what", ["request", "poll"])
-def test_an_unreachable_broker_is_503(site, what):
-    """While Redis is unreachable, requests and polls get a 503."""
-    site.expect_celery()
-    work = site.work()
-    location = site.finish(work)
-    site.broker.down = True
-    response = site.send("POST", work.url) if what == "request" else site.get(location)
-    site.broker.down = False
-    if response.status_code != 503:
-        raise diagnose.unreachable_not_told(site, what, response)
-    expect_retry_after(response, f"While Redis was unreachable, a {what} returned 503")
-    response = site.get(location)
-    expect(
-        response.status_code == 200,
-        f"A task was finished. Redis was then unreachable for one {what}. After that, the task's "
-        f"status URL returned {response.status}.",
-        "No task may be forgotten because the store was unreachable.",
-        "What does your code do about the task when the store is unreachable?",
-    )
-
-
 SECRETS = "open sesame", "what the client wrote", "what the view returned"
 
 
+@pytest.mark.part("h")
 def test_the_log_has_no_secrets(site, caplog, capsys):
     """Neither the log nor the text for monitors contains a header, a body or a response."""
     site.expect_celery()
@@ -402,24 +513,3 @@ def test_the_log_has_no_secrets(site, caplog, capsys):
         raise diagnose.secret_in_the_log(log, secrets)
     if secrets := leaked(SECRETS, for_monitors):
         raise diagnose.secret_for_monitors(secrets[0])
-
-
-def test_no_cache_keeps_what_is_true_for_now(site):
-    """Every 202, every 503 and every response from a status URL has Cache-Control: no-store."""
-    site.expect_celery()
-    work = site.work()
-    accepted = site.accepted(work)
-    location = site.location(accepted)
-    expect_retry_after(accepted, "The request was accepted")
-    responses = {"an accepted request": accepted, "a poll of a running task": site.get(location)}
-    unknown = f"{location.rpartition('/')[0]}/{'0' * 32}"
-    responses["a poll of an unknown task"] = site.get(unknown)
-    work.release()
-    site.done(site.call(work))
-    responses["a poll of a finished task"] = site.settled(location)
-    site.broker.down = True
-    responses["a poll while Redis was unreachable"] = site.get(location)
-    site.broker.down = False
-    lacking = [what for what, each in responses.items() if not each.cache_control.no_store]
-    if lacking:
-        raise diagnose.may_be_cached(responses, lacking)

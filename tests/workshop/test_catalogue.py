@@ -69,7 +69,7 @@ def test_no_two_names_for_one_wrong_solution(step):
 def test_every_check_catches_a_mistake(step):
     """A check that nothing fails may be one that cannot fail."""
     caught = set().union(*(judge.fails(step, mistake) for mistake in judge.wrong(step)))
-    missing = judge.own_checks(step) - caught
+    missing = set(judge.own_checks(step)) - caught
     assert not missing, f"Add mistakes that fail these checks to {step.folder}/wrong.py: {missing}"
 
 

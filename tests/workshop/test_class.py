@@ -35,8 +35,7 @@ def take(laptop, step):
     name, mistake = list(wrong(step).items())[-1]
     laptop.app(step.number).write_text(mistake.applied_to(solution), encoding="utf-8")
     assert f"Mistake {name}" in laptop.says("check", 1)
-    assert f"Your mistake: {name}" in laptop.says("hint")
-    assert "Hint 1" in laptop.says("hint")
+    assert re.search(r"Hint \d", laptop.says("hint"))
 
     if step.number == 2:  # somebody starts the step again, and takes it back
         said = laptop.says("reset 2")

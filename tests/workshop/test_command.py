@@ -1,17 +1,21 @@
-"""hint, compare, reset, catch-up, undo, and where the command says that the learner is."""
+"""check, hint, compare, reset, catch-up, undo, and where the command says that the learner is."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from itertools import product
 
 import pytest
 from click.testing import CliRunner
 
+from tests.catalogue.judge import parts_of, right
 from tests.harness.running import Child
-from workshop import cli, opening
+from tests.workshop.test_parts import states
+from workshop import cli, compare, hints, opening, screen
+from workshop.checks import Verdict
 from workshop.steps import STEPS, TOP
 
 OWN = "\n# what I wrote: ü 漢\n"
@@ -30,49 +34,101 @@ def words(markdown):
     return re.findall(r"\w+", re.sub(r"```\w*", "", markdown))
 
 
+def hints_for(part):
+    """The hints of step 2 for a part."""
+    return [hint for hint in hints.lesson_hints(STEPS[1]) if hints.part_of(hint) == part]
+
+
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.folder)
 def test_the_starter_that_reset_brings_is_the_one_that_came(step):
     assert text(step.starter) == text(step.app), f"cp {step.app} {step.starter}"
 
 
+# check
+
+
+def test_check_shows_how_far_each_part_is(laptop):
+    sizes = Counter(part for part in parts_of(STEPS[1]).values() if part)
+    for red, (before, _) in states(STEPS[1]).items():
+        write(laptop.app(2), before)
+        said = laptop.run("check 2").stdout.splitlines()
+        line = "step 1 [✓·]"
+        for part, size in sizes.items():
+            kept = rf"✓ {size} of {size}" if part < red else rf"✗ \d of {size}"
+            line += rf"   \({part}\) " + ("·" if part > red else kept)
+        assert re.fullmatch(line, said[2]), said
+        assert (said[3], said[4][0]) == ("", "✗")
+
+
+@pytest.mark.parametrize(
+    ("kept", "broken", "line"),
+    [
+        ("abcd", "", "steps 1–3 ✓   (a) ✓ 2 of 2   (b) ·   (c) ·"),
+        ("abcde", "f", "steps 1–3 ✓   (a) ✓ 2 of 2   (b) ✗ 1 of 2   (c) ·"),
+        ("a", "b", "steps 1–3 ✗ 1 of 2   (a) ·   (b) ·   (c) ·"),
+        ("abc", "", "steps 1–3 ✓   (a) ·   (b) ·   (c) ·"),
+    ],
+)
+@pytest.mark.parametrize("width", [80, 30])
+def test_the_line_of_parts_breaks_only_between_two_parts(kept, broken, line, width, monkeypatch):
+    monkeypatch.setattr(screen.console, "width", width)
+    promises = dict(zip("abcdefg", ["", "", *"aabbc"], strict=True))
+    verdict = Verdict(promises, [*kept], [*broken], {"Promised": "…"})
+    lines = screen.parts_line(STEPS[3], verdict).plain.splitlines()
+    assert re.split("   |\n", "\n".join(lines)) == line.split("   ")
+    assert max(map(len, lines)) <= width
+    assert width < 80 or lines == [line]
+
+
+def test_a_file_that_cannot_be_loaded_says_nothing_about_parts(laptop):
+    write(laptop.app(2), "def (")
+    assert "✗" not in laptop.says("check 2", 1)
+
+
 # hint
 
 
-def test_hints_come_one_at_a_time_and_are_those_of_the_lesson(laptop):
-    lesson = text(laptop.app(2).with_name("README.md"))
-    folded = re.findall(r"<summary>(.*?)</summary>(.*?)</details>", lesson, re.DOTALL)
-    assert len(folded) >= 3
-    for title, hint in folded:
-        said = laptop.run("hint 2").stdout
-        head, _, said = said.partition("\n\n")
-        assert head == "Step 2, Answer now, work later"
-        assert said.startswith(f"{title}\n")
-        assert words(hint) == words(said.removeprefix(title).rpartition("(")[0].replace("…", ""))
-    assert "That was the last hint" in laptop.says("hint 2")
-    assert "Hint 1" in laptop.says("hint 2 --again")
-    assert "Hint 2" in laptop.says("hint 2")
+def test_hints_for_the_part_that_is_red_come_one_at_a_time(laptop):
+    for part, (before, _) in states(STEPS[1]).items():
+        write(laptop.app(2), before)
+        for title, hint in hints_for(part):
+            said = laptop.run("hint 2").stdout
+            head, _, said = said.partition("\n\n")
+            assert head == "Step 2, Answer now, work later"
+            assert said.startswith(f"{title}\n")
+            said, _, left = said.removeprefix(title).rstrip("\n").rpartition("\n")
+            assert words(hint) == words(said.replace("…", ""))
+            assert left.startswith(f"Part ({part}) has ")
+        assert left == f"Part ({part}) has no more hints."
+        assert f"Part ({part}) has no more hints. To start over" in laptop.says("hint 2")
+        first = hints_for(part)[0][0]
+        assert first in laptop.says("hint 2 --again")
 
 
-def test_a_known_mistake_gets_its_own_hint_first(laptop):
-    said = laptop.says("check 1", 1)
-    assert "Mistake resource-not-added" in said
-    assert "Your mistake: resource-not-added" in laptop.says("hint 1")
-    assert "Hint 1" in laptop.says("hint 1")
+def test_what_is_no_promise_of_a_part_leaves_the_hints_where_they_are(laptop):
+    """Whoever breaks an earlier step's promise, or makes a typo, works on the same part as before.
+
+    There is no such part before the first check.
+    """
+    write(laptop.app(2), "def (")
+    assert "Part (a) has" in laptop.says("hint 2")
+    write(laptop.app(2), states(STEPS[1])["b"][0])
+    assert "Part (b) has" in laptop.says("hint 2")
+    write(laptop.app(2), "def (")
+    assert "Part (b) has" in laptop.says("hint 2")
 
 
-def test_a_mistake_s_own_hint_is_no_markdown(laptop):
-    write(laptop.app(1), text(laptop.solution(1)).replace("<path:path>", "<path>"))
-    assert "A placeholder such as <path> ends at the next slash." in laptop.says("hint 1")
-
-
-def test_code_in_a_hint_comes_out_as_it_stands_in_the_lesson(laptop):
-    hint = text(laptop.app(4).with_name("README.md")).rpartition("<details>")[2]
-    code = re.search(r"```python\n(.*?)```", hint, re.DOTALL)[1]
-    assert max(map(len, code.splitlines())) > 80
-    laptop.says("hint 4")
-    said = [laptop.run("hint 4", COLUMNS="80").stdout for _ in range(3)]
-    assert f"\n\n{code}\n" in said[-1]
-    assert max(map(len, said[0].splitlines())) <= 80, "text is wrapped"
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.folder)
+def test_code_in_a_hint_comes_out_as_it_stands_in_the_lesson(step, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(hints, "SHOWN", tmp_path / "hints")
+    monkeypatch.setattr(screen.console, "width", 80)
+    for _, hint in hints.lesson_hints(step):
+        hints.show_hint(step, Verdict())  # no part is red, so there are all hints
+        said = capsys.readouterr().out
+        for code in re.findall(r"```\w+\n(.*?)```", hint, re.DOTALL):
+            assert f"\n\n{code}\n" in said
+            said = said.replace(code, "")
+        assert max(map(len, said.splitlines())) <= 80, "text is wrapped"
 
 
 def test_a_green_step_needs_no_hint(laptop):
@@ -103,6 +159,37 @@ def test_compare_breaks_no_line_where_two_columns_have_no_room(laptop):
         if "inner" in line:
             assert f"-{line}" in said
             assert f"+{line.replace('inner', 'accept')}" in said
+
+
+def test_compare_begins_with_what_is_good_about_our_solution(monkeypatch, capsys):
+    words = "**(a)** One line is\nenough.\n\n**(b)** So is another."
+    monkeypatch.setattr(
+        compare, "folded", lambda step: [("Hint 1: no", ""), ("Our solution", words)]
+    )
+    compare.show_comparison(STEPS[1], spoil=True)
+    said = capsys.readouterr().out
+    assert re.match(r"Our solution\n\n\(a\) One line is enough\. *\n", said)
+    assert said.index("(b) So is another.") < said.index("@wraps")
+    assert "no\n" not in said
+
+
+def test_compare_shows_another_design_no_diff(laptop):
+    write(laptop.app(4), text(right(STEPS[3])[0]))
+    said = laptop.run("compare 4 --spoil").stdout
+    assert text(laptop.solution(4)) in said
+    for step in STEPS[:6]:  # who keeps what the starter has gets one
+        assert compare.likeness(text(step.starter), text(step.solution)) > compare.ALIKE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="It takes a pseudo-terminal.")
+@pytest.mark.parametrize(("lines", "paged"), [(10, True), (1000, False)])
+def test_compare_pages_what_is_higher_than_the_terminal(laptop, lines, paged):
+    environment = laptop.environment | {"PAGER": "sed s/^/paged:/", "TERM": "xterm"}
+    environment["LINES"] = str(lines)
+    command = [laptop.python, "-m", "workshop", "compare", "4", "--spoil"]
+    with Child(command, terminal=True, cwd=laptop.top, env=environment) as child:
+        assert child.wait() == 0
+        assert ("paged:" in child.printed) == paged
 
 
 def test_compare_without_a_number_shows_the_step_just_finished(laptop):

@@ -1,6 +1,7 @@
 """What a lesson quotes is true: code stands in a solution, commands print what they are said to."""
 
 import doctest
+import importlib
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.catalogue.mistake import Mistake
 from tests.harness.running import LIMIT, Child, Output
 from tests.harness.servers import unused_port
 from workshop.steps import STEPS, TOP
@@ -51,6 +53,7 @@ def test_links_lead_somewhere(page):
 @every_page
 def test_quoted_python_is_a_doctest_or_stands_in_the_code(page):
     code = [text(path) for path in TOP.glob("s*/*/app.py")]
+    code += after_parts()
     code += [textwrap.dedent(block) for path in code for block in re.split(r"(?m)^(?=\S)", path)]
     for block in blocks(page, "python"):
         if ">>>" in block:
@@ -58,6 +61,15 @@ def test_quoted_python_is_a_doctest_or_stands_in_the_code(page):
             assert doctest.DocTestRunner().run(example).failed == 0
         else:
             assert any(block in whole or in_place(block, whole) for whole in code), block
+
+
+def after_parts():
+    """What a learner has after each part of a step, where that is not a solution yet."""
+    for step in STEPS:
+        if (TOP / "tests" / "catalogue" / step.folder / "parts.py").exists():
+            parts = importlib.import_module(f"tests.catalogue.{step.folder}.parts")
+            for changes in parts.AFTER.values():
+                yield Mistake(changes, "").applied_to(text(step.solution))
 
 
 def in_place(block, whole):

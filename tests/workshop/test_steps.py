@@ -1,14 +1,16 @@
 """Steps, solutions, checks and lessons belong together: none of them drifts from another."""
 
+import ast
 import re
 import runpy
 import subprocess
 import sys
+from itertools import groupby
 
 import pytest
 from flask import Flask
 
-from tests.catalogue.judge import checks_of
+from tests.catalogue.judge import checks_of, own_checks, parts_of
 from tests.harness.celery_site import tasks_of_its_own
 from tests.harness.expect import promise_of
 from workshop.checks import check
@@ -42,6 +44,37 @@ def squeezed(text):
     return [line for line in text.splitlines() if line.strip()]
 
 
+def functions(text):
+    """The functions at the top of a module, by name."""
+    return {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+
+
+def import_statements(text):
+    return [node for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def imported(text):
+    """The names that a module imports, each with the module that it is from."""
+    nodes = import_statements(text)
+    return {(getattr(node, "module", ""), name.name) for node in nodes for name in node.names}
+
+
+def text_of(node, text):
+    """A statement's text, with its decorators and the comments right above it."""
+    lines = text.splitlines()
+    first = min(each.lineno for each in [node, *getattr(node, "decorator_list", [])]) - 1
+    while lines[first - 1].startswith("#"):
+        first -= 1
+    return "\n".join(lines[first : node.end_lineno])
+
+
+def without(nodes, text):
+    """A text without these statements of it."""
+    for part in [text_of(node, text) for node in nodes]:
+        text = text.replace(f"\n{part}\n", "\n", 1)
+    return text
+
+
 @pytest.mark.parametrize("folder", ["steps", "solutions"])
 def test_each_step_has_a_room_in_every_folder(folder):
     assert sorted(path.name for path in (TOP / folder).iterdir() if path.is_dir()) == ids
@@ -64,19 +97,20 @@ def test_the_readme_maps_the_steps():
 
 @every_step
 def test_the_starter_is_the_solution_before_plus_todos(step):
-    starter = squeezed(without_todos(source(step.app)))
+    """And plus functions that are given, with a docstring, and the imports that they need."""
+    starter, own = without_todos(source(step.app)), source(solution(step))
     if step.number == 1:  # there is none before: what it has stands in its own solution too
-        rest = iter(squeezed(source(solution(step))))
-        assert all(line in rest for line in starter)
-    else:
-        assert starter == squeezed(source(solution(STEPS[step.number - 2])))
-
-
-@every_step
-def test_the_starter_has_one_to_three_todos(step):
-    todos = re.findall(r"# TODO (\d):", source(step.app))
-    assert todos in (["1"], ["1", "2"], ["1", "2", "3"])
-    assert "TODO" not in source(solution(step))
+        rest = iter(squeezed(own))
+        assert all(line in rest for line in squeezed(starter))
+        return
+    before = source(solution(STEPS[step.number - 2]))
+    given = [node for name, node in functions(starter).items() if name not in functions(before)]
+    for node in given:
+        assert ast.get_docstring(node), f"{node.name} is given, but has no docstring"
+        assert f"\n{text_of(node, starter)}\n" in own, f"{node.name} is not as in our solution"
+    assert imported(before) <= imported(starter) <= imported(before) | imported(own)
+    starter = without([*import_statements(starter), *given], starter)
+    assert squeezed(starter) == squeezed(without(import_statements(before), before))
 
 
 CONFIGURED = {  # as the lessons say
@@ -128,9 +162,15 @@ def test_the_end_of_the_process_waits_for_no_task(step):
 
 
 def promises(step):
-    """The promises that enter at a step, or come back: the checks that the step before has not."""
-    before = checks_of(STEPS[step.number - 2]).values() if step.number > 1 else []
-    return [promise_of(check) for check in checks_of(step).values() if check not in before]
+    """The promises that enter at a step."""
+    return [promise_of(checks_of(step)[check]) for check in own_checks(step)]
+
+
+def task_parts(step):
+    """The titles of the parts of a step's task, by letter, as the lesson gives them."""
+    task = re.search(r"^## Your task\n(.*?)^## ", source(step.lesson), re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^\*\*\((\w)\) (.+?)\.?\*\*", task[1], re.MULTILINE)
+    return {part: title.replace("`", "") for part, title in found}
 
 
 @every_step
@@ -154,9 +194,14 @@ def test_one_pytest_checks_several_steps():
 
 @every_step
 def test_the_lesson_lists_the_promises_that_enter(step):
+    """In groups, each below the title of its part. The titles are those in "Your task"."""
     listed = re.search(r"<!-- promises -->\n(.*)<!-- /promises -->", source(step.lesson), re.DOTALL)
-    lines = re.sub(r"\n  +", " ", listed[1]).strip().splitlines()
-    wanted = [f"- {promise}" for promise in promises(step)]
+    lines = squeezed(re.sub(r"\n  +", " ", listed[1]))
+    titles, parts = task_parts(step), parts_of(step)
+    wanted = []
+    for part, checks in groupby(own_checks(step), lambda check: parts[check]):
+        wanted.append(f"**({part}) {titles.get(part)}**")
+        wanted += [f"- {promise_of(checks_of(step)[check])}" for check in checks]
     assert [line.replace("`", "") for line in lines] == wanted, (
         f"List these promises in {step.lesson}, with code in backticks:\n" + "\n".join(wanted)
     )

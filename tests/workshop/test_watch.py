@@ -53,6 +53,7 @@ def test_a_save_gets_its_verdict_however_the_editor_saves(laptop, watch):
     starter = laptop.app(2).read_text(encoding="utf-8")
     for how in save, by_rename, deleted_first, empty_first:
         watching.until("Checking …")
+        watching.until(r"\(a\) ✗ 0 of \d")
         assert "no async_api" in watching.until(r"Seen +(.*)\n")[1]
         watching.until(VERDICT)
         how(laptop, solution(laptop))
@@ -140,8 +141,6 @@ def test_passing_does_not_move_on_by_itself_but_n_does(laptop, watch):
 def test_the_keys_hint_compare_and_quit(laptop, watch):
     watching = watch(1, terminal=True)
     watching.until("q quit")
-    watching.press("h")
-    watching.until("Your mistake: resource-not-added")
     watching.press("h")
     watching.until("Hint 1")
     watching.press("c")

@@ -29,15 +29,16 @@ CONTENT_TYPE = 'headers={**request.headers, "Content-Length": "", "Transfer-Enco
 
 # The checks.
 
-NO_BODY = "the_task_reads_the_body each_task_sees_its_own_request catch_all_takes_a_post"
-MADE_UP = f"the_task_sees_the_request {NO_BODY}"
+NO_BODY = "the_task_reads_the_body each_task_reads_its_own_body catch_all_takes_a_post"
+ONE_FOR_ALL = "each_task_sees_its_own_request each_task_reads_its_own_body each_task_has_its_own_g"
+MADE_UP = f"the_task_sees_the_request {ONE_FOR_ALL} {NO_BODY}"
 NO_G = (
-    "g_comes_along g_is_as_the_request_had_it each_task_sees_its_own_request "
-    "what_a_task_puts_on_g_stays_in_the_task"
+    "g_comes_along each_task_has_its_own_g what_a_task_puts_on_g_stays_in_the_task "
+    "g_is_as_the_request_had_it"
 )
 NO_REQUEST = (
-    f"the_task_sees_the_request flask_knows_the_app_in_the_task {NO_BODY} "
-    "teardown_functions_run_when_the_task_ends"
+    "the_task_sees_the_request flask_knows_the_app_in_the_task each_task_sees_its_own_request "
+    f"teardown_functions_run_when_the_task_ends {NO_BODY} each_task_has_its_own_g"
 )
 NO_CALL = (
     "answers_202_while_the_work_goes_on catch_all_is_asynchronous the_work_is_done_once "
@@ -121,7 +122,7 @@ MISTAKES = {
     "made-without-body": Mistake(made_anew(f"{QUERY}, {HEADERS}"), NO_BODY),
     "only-json-kept": Mistake(
         made_anew(f"{QUERY}, {CONTENT_TYPE}, json=request.get_json(silent=True)"),
-        "the_task_reads_the_body each_task_sees_its_own_request",
+        "the_task_reads_the_body each_task_reads_its_own_body",
     ),
     "json-demanded": Mistake(
         made_anew(f"{QUERY}, {CONTENT_TYPE}, json=request.get_json()"),
@@ -152,15 +153,13 @@ MISTAKES = {
         ),
         "what_a_task_puts_on_g_stays_in_the_task g_is_as_the_request_had_it",
     ),
-    "one-copy-for-all": Mistake(
-        ((ENVIRON, f"        global environ\n{ENVIRON}"),), "each_task_sees_its_own_request"
-    ),
+    "one-copy-for-all": Mistake(((ENVIRON, f"        global environ\n{ENVIRON}"),), ONE_FOR_ALL),
     "one-g-for-all": Mistake(
         (
             (FROM_HOOKS, "        from_hooks.update(vars(g))\n"),
             ("def async_api", "from_hooks = {}\n\n\ndef async_api"),
         ),
-        "each_task_sees_its_own_request",
+        "each_task_has_its_own_g",
     ),
     "never-popped": Mistake(
         task("app.request_context(environ).push()", G, VIEW),

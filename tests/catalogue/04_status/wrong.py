@@ -74,23 +74,26 @@ POST = """\
 
 """
 
-EVERYTHING = (
+ALL_OF_B_TO_D = (
     "the_202_says_where_to_poll the_record_is_there_before_the_task_begins "
     "the_location_holds_under_a_prefix ids_cannot_be_guessed "
-    "an_unknown_task_is_404 a_task_may_end_before_its_request "
-    "no_method_on_a_status_url_starts_a_task sends_what_the_blocking_endpoint_would "
-    "the_response_can_be_read_again a_client_never_sees_a_traceback a_task_that_fails_is_finished "
-    "a_task_whose_teardown_fails_is_finished a_task_whose_error_handler_fails_is_finished "
-    "an_async_view_is_run_to_its_end teardown_functions_are_told_of_a_failure "
-    "error_trackers_are_told_of_a_failure the_response_is_closed answers_with_the_path"
+    "sends_what_the_blocking_endpoint_would the_response_can_be_read_again "
+    "a_task_may_end_before_its_request other_methods_do_not_harm_a_task "
+    "an_async_view_is_run_to_its_end the_response_is_closed answers_with_the_path "
+    "a_client_never_sees_a_traceback a_task_that_fails_is_finished "
+    "sends_the_500_of_the_blocking_endpoint a_task_whose_teardown_fails_is_finished "
+    "a_task_whose_error_handler_fails_is_finished a_response_that_cannot_be_closed_is_kept "
+    "teardown_functions_are_told_of_a_failure error_trackers_are_told_of_a_failure"
 )
-PARITY = "sends_what_the_blocking_endpoint_would"
+HANDLED = "sends_what_the_blocking_endpoint_would"
+UNHANDLED = "sends_the_500_of_the_blocking_endpoint"
+PARITY = f"{HANDLED} {UNHANDLED}"
 GUESSED = "ids_cannot_be_guessed"
 UNKNOWN = "an_unknown_task_is_404"
 HANDLER = "a_task_whose_error_handler_fails_is_finished"
+CLOSING = "a_response_that_cannot_be_closed_is_kept"
 OUTSIDE = (
-    "a_task_whose_teardown_fails_is_finished teardown_functions_are_told_of_a_failure "
-    "the_response_is_closed"
+    f"a_task_whose_teardown_fails_is_finished teardown_functions_are_told_of_a_failure {CLOSING}"
 )
 
 
@@ -107,7 +110,7 @@ MISTAKES = {
                 'accepted = f"accepted: {location}\\n", 202, {',
             ),
         ),
-        EVERYTHING,
+        ALL_OF_B_TO_D,
     ),
     "location-by-hand": Mistake(
         (('url_for("gettaskstatus", task_id=task_id)', 'f"/status/{task_id}"'),),
@@ -120,10 +123,10 @@ MISTAKES = {
         ),
         "the_202_says_where_to_poll the_location_holds_under_a_prefix an_unknown_task_is_404 "
         "a_task_may_end_before_its_request no_method_on_a_status_url_starts_a_task "
-        "sends_what_the_blocking_endpoint_would the_response_can_be_read_again "
+        f"{PARITY} the_response_can_be_read_again other_methods_do_not_harm_a_task "
         "a_client_never_sees_a_traceback a_task_that_fails_is_finished "
-        "a_task_whose_error_handler_fails_is_finished a_task_whose_teardown_fails_is_finished "
-        "an_async_view_is_run_to_its_end the_response_is_closed answers_with_the_path",
+        f"{HANDLER} a_task_whose_teardown_fails_is_finished "
+        f"an_async_view_is_run_to_its_end {CLOSING} answers_with_the_path",
     ),
     "ids-are-counted": Mistake(made_by("str(len(tasks) + 1)"), GUESSED),
     "id-by-random": Mistake(made_by('f"{random.getrandbits(128):032x}"'), GUESSED),
@@ -171,7 +174,15 @@ MISTAKES = {
         f"{PARITY} the_202_says_where_to_poll the_record_is_there_before_the_task_begins "
         "the_location_holds_under_a_prefix "
         "a_client_never_sees_a_traceback a_task_that_fails_is_finished answers_with_the_path "
-        f"an_async_view_is_run_to_its_end the_response_is_closed {HANDLER}",
+        f"an_async_view_is_run_to_its_end {CLOSING} {HANDLER}",
+    ),
+    "some-ids-only": Mistake(
+        (
+            (ID, "task_id = str(uuid.uuid4())"),
+            ("tasks.get(task_id)", "tasks.get(str(task_id))"),
+            ('"/status/<task_id>"', '"/status/<uuid:task_id>"'),
+        ),
+        UNKNOWN,
     ),
     "unknown-is-202": Mistake(
         ((LOOK, LOOK.replace("abort(404)", 'return "not yet", 202')),), UNKNOWN
@@ -201,7 +212,7 @@ MISTAKES = {
             ),
         ),
         f"{PARITY} the_response_can_be_read_again a_client_never_sees_a_traceback "
-        "the_response_is_closed answers_with_the_path",
+        f"{CLOSING} answers_with_the_path",
     ),
     "resource-taken-for-a-view": Mistake(
         ((MAKE, "        response = app.make_response(view(*args, **kwargs))\n"),),
@@ -224,7 +235,7 @@ MISTAKES = {
                 f"{SEND}",
             ),
         ),
-        f"{PARITY} {HANDLER}",
+        f"{HANDLED} {HANDLER}",
     ),
     "exception-not-caught": Mistake(
         (
@@ -232,7 +243,7 @@ MISTAKES = {
             ONLY_WHEN_ALL_GOES_WELL,
         ),
         f"{PARITY} a_client_never_sees_a_traceback a_task_that_fails_is_finished {HANDLER} "
-        "error_trackers_are_told_of_a_failure the_response_is_closed "
+        f"error_trackers_are_told_of_a_failure {CLOSING} "
         "a_task_whose_teardown_fails_is_finished",
     ),
     "only-exception-caught": Mistake(
@@ -300,11 +311,11 @@ MISTAKES = {
             (NO_HANDLER, "        return Response(traceback.format_exc(), 500), unhandled\n"),
             ("import time", "import time\nimport traceback"),
         ),
-        f"{PARITY} a_client_never_sees_a_traceback",
+        f"{UNHANDLED} a_client_never_sees_a_traceback",
     ),
     "error-text-to-client": Mistake(
         ((NO_HANDLER, "        return Response(str(unhandled), 500), unhandled\n"),),
-        f"{PARITY} a_client_never_sees_a_traceback",
+        f"{UNHANDLED} a_client_never_sees_a_traceback",
     ),
     "gone-once-read": Mistake(
         (
@@ -321,7 +332,8 @@ MISTAKES = {
             (KEEP, "record = response.response, response.status, list(response.headers)\n"),
             (CLOSE, ""),
         ),
-        "the_response_can_be_read_again a_client_never_sees_a_traceback the_response_is_closed",
+        "the_response_can_be_read_again a_client_never_sees_a_traceback the_response_is_closed "
+        f"{CLOSING}",
     ),
     "done-before-the-answer": Mistake(
         (
@@ -353,9 +365,9 @@ MISTAKES = {
         "teardown_functions_are_told_of_a_failure",
     ),
     "signal-not-sent": Mistake(((SIGNAL, ""),), "error_trackers_are_told_of_a_failure"),
-    "response-not-closed": Mistake(((CLOSE, ""),), "the_response_is_closed"),
+    "response-not-closed": Mistake(((CLOSE, ""),), f"the_response_is_closed {CLOSING}"),
     "closed-before-it-is-kept": Mistake(
         ((f"                    {KEEP}{CLOSE}", f"{CLOSE}                    {KEEP}"),),
-        "the_response_is_closed",
+        CLOSING,
     ),
 }

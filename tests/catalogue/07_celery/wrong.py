@@ -41,6 +41,7 @@ MISTAKES = {
         "work_is_sent_to_the_broker all_that_travels_is_json g_comes_along "
         "the_202_says_where_to_poll an_unknown_task_is_404 the_response_can_be_read_again "
         "a_task_that_fails_is_finished the_worker_has_only_the_message "
+        "the_response_comes_from_the_worker what_waits_for_hours_is_202 "
         "any_web_process_can_say what_is_not_json_stays_behind what_waits_is_202 "
         "a_task_is_forgotten_five_minutes_after_its_end a_younger_task_is_kept "
         "age_counts_from_the_end the_broker_keeps_a_message_until_the_task_is_done "
@@ -52,11 +53,14 @@ MISTAKES = {
         "two_requests_work_at_the_same_time an_exception_in_the_work_is_logged "
         "the_task_sees_the_request the_task_reads_the_body "
         "flask_knows_the_app_in_the_task each_task_sees_its_own_request "
+        "each_task_reads_its_own_body each_task_has_its_own_g "
         "what_a_task_puts_on_g_stays_in_the_task "
         "teardown_functions_run_when_the_task_ends catch_all_takes_a_post "
         "the_location_holds_under_a_prefix a_task_may_end_before_its_request "
         "no_method_on_a_status_url_starts_a_task "
-        "sends_what_the_blocking_endpoint_would a_client_never_sees_a_traceback "
+        "sends_what_the_blocking_endpoint_would other_methods_do_not_harm_a_task "
+        "sends_the_500_of_the_blocking_endpoint a_client_never_sees_a_traceback "
+        "the_response_is_closed a_response_that_cannot_be_closed_is_kept "
         "a_task_whose_teardown_fails_is_finished answers_with_the_path "
         "every_202_says_when_to_ask",
     ),
@@ -70,7 +74,8 @@ MISTAKES = {
         ),
         "work_is_sent_to_the_broker all_that_travels_is_json what_waits_is_202 "
         "a_task_that_fails_is_finished the_worker_has_only_the_message "
-        "any_web_process_can_say two_views_of_one_name what_is_not_json_stays_behind "
+        "the_response_comes_from_the_worker "
+        "any_web_process_can_say what_is_not_json_stays_behind "
         "a_task_may_end_before_it_is_noted "
         "a_task_is_forgotten_five_minutes_after_its_end a_younger_task_is_kept "
         "age_counts_from_the_end the_broker_keeps_a_message_until_the_task_is_done "
@@ -78,8 +83,9 @@ MISTAKES = {
         "a_worker_that_is_told_to_end_leaves_its_task what_celery_gives_up_is_500 "
         "a_body_that_is_too_long_is_refused an_unreachable_broker_is_503 "
         "the_log_has_no_secrets a_task_may_end_before_its_request "
-        "no_method_on_a_status_url_starts_a_task "
-        "sends_what_the_blocking_endpoint_would a_client_never_sees_a_traceback "
+        "sends_what_the_blocking_endpoint_would other_methods_do_not_harm_a_task "
+        "sends_the_500_of_the_blocking_endpoint a_client_never_sees_a_traceback "
+        "a_response_that_cannot_be_closed_is_kept "
         "a_task_whose_teardown_fails_is_finished answers_with_the_path "
         "a_view_may_allow_a_cache",
     ),
@@ -119,7 +125,7 @@ MISTAKES = {
                 "    environ = {**requests[environ], ",
             ),
         ),
-        "the_worker_has_only_the_message",
+        "the_worker_has_only_the_message the_response_comes_from_the_worker",
     ),
     "remembered-in-one-process": Mistake(
         (
@@ -146,7 +152,8 @@ MISTAKES = {
     "pending-is-404": Mistake(
         ((NOTE, ""),),
         "the_202_says_where_to_poll any_web_process_can_say what_waits_is_202 "
-        "age_counts_from_the_end a_task_whose_worker_dies_is_done_by_another "
+        "what_waits_for_hours_is_202 age_counts_from_the_end "
+        "a_task_whose_worker_dies_is_done_by_another "
         "a_worker_that_is_told_to_end_leaves_its_task the_location_holds_under_a_prefix "
         "every_202_says_when_to_ask a_task_may_end_before_it_is_noted",
     ),
@@ -156,7 +163,8 @@ MISTAKES = {
         "what_celery_gives_up_is_500",
     ),
     "note-expires": Mistake(
-        ((WAIT, WAIT.replace("WAIT", "KEEP")),), "what_waits_is_202 age_counts_from_the_end"
+        ((WAIT, WAIT.replace("WAIT", "KEEP")),),
+        "what_waits_for_hours_is_202 age_counts_from_the_end",
     ),
     "noted-after-sending": Mistake(
         ((NOTE + SEND, SEND + NOTE),), "a_task_may_end_before_it_is_noted"
