@@ -51,10 +51,6 @@ def site(kind_of_site, request, caplog, capsys):
     site.close()
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "first: a check that runs before all others of its step")
-
-
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
     for item in items:
