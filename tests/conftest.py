@@ -52,6 +52,7 @@ def site(kind_of_site, request, caplog, capsys):
 
 
 def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)
     for item in items:
         item.user_properties.append(("promise", promise_of(item.function)))
         item.user_properties.append(("part", part_of(item.function, item.module.__name__)))

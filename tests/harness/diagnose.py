@@ -127,12 +127,12 @@ def no_work(app, response):
             "What keeps this thread busy, or what is it waiting for?",
         )
     if response.status_code in (200, 202):
-        started = " Does it start the thread?" if response.status_code == 202 else ""
+        threaded = response.status_code == 202 and hasattr(app.module, "async_api")
         return Broken(
             f"The request returned {response.status}, but its work never reached time.sleep().",
             what_for,
-            f'Does your code reach time.sleep(app.config["WORK_SECONDS"])?{started}'
-            + app.last_words(),
+            'Which line calls time.sleep(app.config["WORK_SECONDS"])? Does your code reach that '
+            f"line?{' Does it start the thread?' if threaded else ''}" + app.last_words(),
             "no-work",
         )
     return Broken(
@@ -148,11 +148,17 @@ def never_called(app, work, number):
     requests = "1 request was" if number == 1 else f"{number} requests were"
     calls = len(work.calls)
     called = {0: "never called", 1: "called only once"}.get(calls, f"called only {calls} times")
+    has_thread = "Thread" in app.path.read_text(encoding="utf-8")
+    look = (
+        "Does your code start the thread? Does the thread call the view?"
+        if has_thread
+        else "Which line calls the view, and does your code reach it?"
+    )
     return Broken(
         f"{requests} accepted, but the view was {called}.",
         f"The {'other' if calls else 'accepted'} work has not started, although it had time to.",
-        "Does your code start the thread? Does the thread call the view?" + app.last_words(),
-        None if app.threads.targets else "never-started",
+        look + app.last_words(),
+        "never-started" if has_thread and not app.threads.targets else None,
     )
 
 

@@ -1,6 +1,7 @@
 """What is wrong with a response of step 1, or with its work: facts in, a Broken out."""
 
 import json
+import re
 
 from tests.harness.expect import Broken
 from tests.harness.words import described, shortened
@@ -18,17 +19,38 @@ def not_200(site, path, response):
             "In the view's signature, give path a default value.",
             "no-default-for-the-path",
         )
+    unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    if unexpected and any(unexpected[1] in rule.arguments for rule in rules(site)):
+        return Broken(
+            f"GET /{path} returned {response.status}: {described(error)}.",
+            "Flask passes the view an argument that has the name of the placeholder.",
+            "In the URL, give the placeholder the name that the argument has in the view's "
+            "signature.",
+            "placeholder-has-another-name",
+        )
+    if error and site.place(error):
+        return Broken(
+            f"GET /{path} returned {response.status}. It failed with {described(error)}"
+            f"{site.place(error)}.",
+            "The client should get 200 OK.",
+            "Start at that line.",
+        )
     return Broken(
         f"GET /{path} returned {response.status}.",
-        f'The client should get 200 OK, with the JSON string "The answer is: {path}".',
+        "The client should get 200 OK.",
         "What does the view return, or raise?" + site.last_words(),
     )
+
+
+def rules(site):
+    """The URL rules of the learner's views."""
+    return [rule for rule in site.app.url_map.iter_rules() if rule.endpoint != "static"]
 
 
 def unknown_url(site, path):
     """The Broken for a path that returns 404, by the paths that do not."""
     found = [other for other in ("hello", "a/b", "") if site.get(f"/{other}").status_code != 404]
-    urls = [rule.rule for rule in site.app.url_map.iter_rules() if rule.endpoint != "static"]
+    urls = [rule.rule for rule in rules(site)]
     saw = f"GET /{path} returned 404 NOT FOUND."
     if not found:
         return Broken(
@@ -40,14 +62,15 @@ def unknown_url(site, path):
             "api.add_resource(CatchAll, ...) takes the class and then its URLs.",
             None if urls else "resource-not-added",
         )
-    if "hello" in found and "/" in path:
+    placeholder = any(rule.arguments for rule in rules(site))
+    if placeholder and "hello" in found and "/" in path:
         return Broken(
             saw,
             "A placeholder such as <path> ends at the next slash.",
             "Put a converter before the name: <path:path> accepts slashes too.",
             "path-ends-at-a-slash",
         )
-    if "hello" in found and not path:
+    if placeholder and "hello" in found and not path:
         return Broken(
             saw,
             "A placeholder never matches an empty path, so / has to be listed as well.",
@@ -61,16 +84,23 @@ def unknown_url(site, path):
     )
 
 
-def another_body(response, path):
-    """The Broken for a 200 without the promised string."""
+def another_body(response, path, printed):
+    """The Broken for a 200 without the promised string. printed: what the view has printed."""
     body, promised = response.get_data(as_text=True).strip(), f"The answer is: {path}"
     saw = f"GET /{path} returned {shortened(body) or 'no body'}, sent as {response.mimetype}."
+    if body == "null" and "answer is" in printed:
+        return Broken(
+            f"{saw} The view printed the string.",
+            "null is JSON for None, which a function returns if it has no return statement.",
+            "The client gets what the view returns. It never sees what the view prints.",
+            "printed-not-returned",
+        )
     if body == "null":
         return Broken(
             saw,
             "null is JSON for None, which a function returns if it has no return statement.",
-            "The client gets what the view returns. It never sees what the view prints.",
-            "printed-not-returned",
+            f'The client gets what the view returns, and should get "{promised}".',
+            "nothing-returned",
         )
     if "{path}" in body or "<path>" in body:
         return Broken(
@@ -82,8 +112,8 @@ def another_body(response, path):
     if body == json.dumps(json.dumps(promised)):
         return Broken(
             saw,
-            "The string was encoded as JSON twice: there are quotes inside the quotes.",
-            "Return the string itself. Flask-RESTful turns it into JSON.",
+            "There are quotes inside the quotes: what the view returned was JSON already.",
+            "Return the string itself, without quotes inside it. Flask-RESTful turns it into JSON.",
             "json-twice",
         )
     return Broken(

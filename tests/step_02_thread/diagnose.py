@@ -15,6 +15,13 @@ def not_decorated(method, mistake):
     )
 
 
+def catch_all_in_request(site, exchange):
+    """The Broken for a GET /hello whose work was done in the request thread."""
+    if exchange.wait().status_code != 202:
+        return not_decorated("GET", "catch-all-not-decorated")
+    return site.works_in_request(None, exchange)
+
+
 def unfinished(site, request):
     """The Broken for a task of CatchAll whose thread has crashed."""
     error, _ = site.threads.crashes[-1]

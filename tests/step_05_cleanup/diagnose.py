@@ -46,9 +46,13 @@ DEFAULTS = {  # the lesson's, and what they mean
 
 def not_the_default(key, value):
     default, until_then = DEFAULTS[key]
+    means = f"Anyone who runs the app may choose another value. By default, {until_then}."
+    if value is None:
+        look = f"Set it to {default} where your file sets WORK_SECONDS."
+        return Broken(f"There is no {key} in app.config.", means, look)
     return Broken(
         f'app.config["{key}"] is {described_value(value)}.',
-        f"Anyone who runs the app may choose another value. By default, {until_then}.",
+        means,
         f"The lesson sets it to {default}. Did you change it to try something?",
     )
 

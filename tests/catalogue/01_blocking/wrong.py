@@ -7,13 +7,17 @@ ANSWER = 'return f"The answer is: {path}"'
 URLS = 'api.add_resource(CatchAll, "/", "/<path:path>")'
 NO_WORK = "the_work_takes_as_long_as_configured the_response_waits_for_the_work"
 
+NOT_EVERY_PATH = "every_path_is_handled answers_with_the_path"
+
 MISTAKES = {
-    "resource-not-added": Mistake(((URLS, ""),), f"answers_with_the_path {NO_WORK}"),
-    "root-not-added": Mistake(
-        (('"/", "/<path:path>"', '"/<path:path>"'),), "answers_with_the_path"
+    "resource-not-added": Mistake(((URLS, ""),), f"{NOT_EVERY_PATH} {NO_WORK}"),
+    "root-not-added": Mistake((('"/", "/<path:path>"', '"/<path:path>"'),), NOT_EVERY_PATH),
+    "path-ends-at-a-slash": Mistake((("<path:path>", "<path>"),), NOT_EVERY_PATH),
+    "no-default-for-the-path": Mistake((('path=""', "path"),), NOT_EVERY_PATH),
+    "placeholder-has-another-name": Mistake(
+        (("<path:path>", "<path:name>"),), f"{NOT_EVERY_PATH} {NO_WORK}"
     ),
-    "path-ends-at-a-slash": Mistake((("<path:path>", "<path>"),), "answers_with_the_path"),
-    "no-default-for-the-path": Mistake((('path=""', "path"),), "answers_with_the_path"),
+    "nothing-returned": Mistake(((f"        {ANSWER}\n", ""),), "answers_with_the_path"),
     "printed-not-returned": Mistake(
         ((ANSWER, ANSWER.replace("return ", "print(") + ")"),), "answers_with_the_path"
     ),
@@ -27,7 +31,7 @@ MISTAKES = {
     ),
     "no-work": Mistake(((SLEEP, ""),), NO_WORK),
     "seconds-are-fixed": Mistake(
-        ((SLEEP, "time.sleep(10)"),), "answers_with_the_path the_work_takes_as_long_as_configured"
+        ((SLEEP, "time.sleep(10)"),), "the_work_takes_as_long_as_configured"
     ),
     "thread-too-early": Mistake(
         (

@@ -3,12 +3,12 @@
 from tests.catalogue.mistake import Mistake
 
 THREAD = "threading.Thread(target=view, args=args, kwargs=kwargs, daemon=True).start()"
-NOT_IN_THE_BACKGROUND = (
-    "answers_202_while_the_work_goes_on catch_all_is_asynchronous the_work_is_done_once "
+IN_THE_REQUEST = (
+    "answers_202_while_the_work_goes_on catch_all_is_asynchronous "
     "two_requests_work_at_the_same_time an_exception_in_the_work_is_logged"
 )
-IN_THE_REQUEST = f"{NOT_IN_THE_BACKGROUND} the_view_gets_its_own_arguments"
-NOT_AT_ALL = f"{IN_THE_REQUEST} the_work_takes_as_long_as_configured"
+NOT_ACCEPTED = f"{IN_THE_REQUEST} the_work_is_done_once the_view_gets_its_own_arguments"
+NOT_AT_ALL = f"{NOT_ACCEPTED} the_work_takes_as_long_as_configured"
 
 
 def around(*lines):
@@ -30,7 +30,7 @@ MISTAKES = {
     "never-started": Mistake(((THREAD, THREAD.removesuffix(".start()")),), NOT_AT_ALL),
     "joined-in-request": Mistake(
         ((THREAD, f"thread = {THREAD[:-8]}; thread.start(); thread.join()"),),
-        NOT_IN_THE_BACKGROUND,
+        IN_THE_REQUEST,
     ),
     "arguments-dropped": Mistake(
         (("args=args, kwargs=kwargs, ", ""),),
@@ -49,7 +49,7 @@ MISTAKES = {
     "decorator-returns-nothing": Mistake(
         (("    return accept\n", ""),), f"{NOT_AT_ALL} names_survive_decoration"
     ),
-    "answers-200": Mistake((('"accepted", 202', '"accepted"'),), IN_THE_REQUEST),
+    "answers-200": Mistake((('"accepted", 202', '"accepted"'),), NOT_ACCEPTED),
     "catch-all-not-decorated": Mistake((("    @async_api\n", ""),), "catch_all_is_asynchronous"),
     "one-after-the-other": Mistake(
         (

@@ -50,7 +50,6 @@ MISTAKES = {
         "a_body_that_is_too_long_is_refused an_unreachable_broker_is_503 "
         "the_log_has_no_secrets no_cache_keeps_what_is_true_for_now "
         "answers_202_while_the_work_goes_on catch_all_is_asynchronous "
-        "the_work_is_done_once the_view_gets_its_own_arguments "
         "two_requests_work_at_the_same_time an_exception_in_the_work_is_logged "
         "the_task_sees_the_request the_task_reads_the_body "
         "flask_knows_the_app_in_the_task each_task_sees_its_own_request "

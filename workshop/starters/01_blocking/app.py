@@ -14,12 +14,12 @@ api = Api(app)
 class CatchAll(Resource):
     def get(self, path=""):
         print(f"started /{path}")
-        # TODO 1: The slow work: sleep for as many seconds as app.config["WORK_SECONDS"] says.
+        # TODO (c): The slow work: sleep for as many seconds as app.config["WORK_SECONDS"] says.
         print(f"finished /{path}")
-        # TODO 2: When it is done, the client gets the string "The answer is: <path>".
+        # TODO (b): The client gets the string "The answer is: <path>".
 
 
-# TODO 3: CatchAll handles "/" and every other path.
+# TODO (a): CatchAll handles "/" and every other path.
 
 if __name__ == "__main__":
     app.run(port=8000, debug=True)

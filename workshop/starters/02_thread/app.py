@@ -11,14 +11,15 @@ app.config.from_prefixed_env()  # FLASK_WORK_SECONDS=3 in the environment overri
 api = Api(app)
 
 
-# TODO 1: async_api, a decorator. It calls the view in a new thread, with the view's own arguments;
-# the client gets  "accepted", 202  immediately. What do you have to hand to the thread?
+# TODO (a): async_api, a decorator. The function that it returns calls the view, with the view's own
+# arguments, and then sends the client  "accepted", 202  instead. Decorate CatchAll.get with it.
 #
-# TODO 2: A decorated view keeps its name. What does functools have for that?
+# TODO (b): A new thread calls the view, so that the client gets its 202 immediately.
+#
+# TODO (c): A decorated view keeps its name. What does functools have for that?
 
 
 class CatchAll(Resource):
-    # TODO 3: Decorate your first view, CatchAll.get, with async_api.
     def get(self, path=""):
         print(f"started /{path}")
         time.sleep(app.config["WORK_SECONDS"])  # stands in for the slow work

@@ -18,9 +18,6 @@ api = Api(app)
 tasks = {}  # task id: the response to a poll, as (body, status, headers)
 
 
-# TODO 1: When a task ends, note the time. Which clock cannot be set back?
-
-
 def async_api(view):
     """Return 202 Accepted immediately, and do the view's work in a thread."""
 
@@ -102,11 +99,15 @@ class GetTaskStatus(Resource):
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
 
 
-# TODO 2: clean_old_tasks() forgets every task that ended more than app.config["KEEP_SECONDS"] ago,
-# 300 by default. One call is one sweep. Other threads add tasks during a sweep!
+# TODO (a): clean_old_tasks() forgets each task that ended more than app.config["KEEP_SECONDS"] ago,
+# 300 by default. One call is one sweep. Which clock tells you when a task ended?
 #
-# TODO 3: A cleaner calls it every app.config["SWEEP_SECONDS"], 60 by default. It starts with the
-# first request, once, and not under TESTING. Setting stop_cleaner, an Event, ends it.
+# TODO (b): A cleaner, a thread that calls it every app.config["SWEEP_SECONDS"], 60 by default. A
+# request starts it, but not under TESTING. Setting stop_cleaner, an Event, ends it.
+#
+# TODO (c): Only the first request starts a cleaner, and only one thread sweeps at a time.
+#
+# TODO (d): A sweep that fails is logged, and the cleaner carries on with the next one.
 
 
 class CatchAll(Resource):
