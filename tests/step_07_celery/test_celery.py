@@ -2,22 +2,18 @@
 
 import json
 import logging
-import threading
 
-import flask_restful
 import pytest
 from flask import g, request
 
 from tests.harness.celery_broker import told_to_stop
 from tests.harness.celery_messages import Trap, broken, pickled
 from tests.harness.celery_site import tasks_made_twice
-from tests.harness.expect import expect
 from tests.harness.leaks import leaked
 from tests.step_03_request_context.diagnose import hooks_ran_again
 
 KEPT = 5 * 60  # seconds
 LONG = 3 * 60 * 60  # seconds
-ACCEPTED = "A task has just been accepted, and no worker has begun it yet."
 
 
 # (a) A worker
@@ -29,12 +25,8 @@ def test_work_is_sent_to_the_broker(site):
     work = site.work()
     site.accepted(work)
     site.message()
-    expect(
-        len(site.broker.sent) == 1,
-        f"1 request sent {len(site.broker.sent)} messages.",
-        "To workers, each message is a task of its own.",
-        "Is apply_async() called once for each request?",
-    )
+    if len(site.broker.sent) != 1:
+        raise diagnose.sent_again(len(site.broker.sent))
 
 
 @pytest.mark.part("a")
@@ -59,19 +51,7 @@ def test_two_views_of_one_name(site):
     """If two resources both have a get() method, a worker calls the right one."""
     site.expect_celery()
     calls, called = [], {}
-
-    class Report(flask_restful.Resource):
-        @site.decorated
-        def get(self):
-            calls.append("report")
-
-    class Invoice(flask_restful.Resource):
-        @site.decorated
-        def get(self):
-            calls.append("invoice")
-
-    site.named("api").add_resource(Report, "/report")
-    site.named("api").add_resource(Invoice, "/invoice")
+    scenes.add_two_resources(site, calls)
     for name in "report", "invoice":
         calls.clear()
         site.expect_202(site.get(f"/{name}"), f"GET /{name}")
@@ -108,32 +88,22 @@ def test_the_worker_has_only_the_message(site):
         raise diagnose.other_request_in_worker(found)
 
 
-LOOP = []
-LOOP.append(LOOP)
-SPECIAL = {"__type__": "nonsense", "__value__": 1}  # Celery's JSON can write it, but not read it
-
-
-def sign_in():
-    g.user, g.roles = "ada", {"editor": [None, 2.5]}
-    g.lock, g.special, g.loop = threading.Lock(), SPECIAL, LOOP
-
-
 @pytest.mark.part("b")
 def test_what_is_not_json_stays_behind(site):
     """The task gets the values on g that JSON can hold; the others cause no error."""
     site.expect_celery()
     runs = []
-    site.app.before_request(lambda: runs.append(sign_in()))
+    site.app.before_request(lambda: runs.append(scenes.sign_in()))
     work = site.work(lambda: [g.get("user"), g.get("roles"), "lock" in g, "loop" in g])
     work.release()
     response = site.get(work.url)
     site.expect_not_busy(response, f"GET {work.url}")
     if response.status_code != 202:
-        raise diagnose.not_sent_with_g(site, response, SPECIAL)
+        raise diagnose.not_sent_with_g(site, response, scenes.SPECIAL)
     site.changes.wait_until(lambda: work.calls or site.threads.at_rest())
     delivery = site.message()
     if not work.calls:
-        raise diagnose.not_read_with_g(site, delivery, SPECIAL)
+        raise diagnose.not_read_with_g(site, delivery, scenes.SPECIAL)
     found = site.result(site.call(work))
     if len(runs) != 1:
         raise hooks_ran_again(len(runs))
@@ -148,11 +118,8 @@ def test_what_is_not_json_stays_behind(site):
 def test_what_waits_is_202(site):
     """While a task waits for a worker, its status URL returns 202."""
     site.expect_celery()
-    site.broker.has_workers = False
     work = site.work()
-    location = site.location(site.expect_202(site.get(work.url), f"GET {work.url}"))
-    if (response := site.get(location)).status_code != 202:
-        raise diagnose.unfinished_without_202(response, ACCEPTED, noted=False)
+    location = scenes.wait_for_a_worker(site, work)
     site.broker.deliver(site.message())
     site.call(work)
     if (response := site.get(location)).status_code != 202:
@@ -173,19 +140,11 @@ def test_all_that_travels_is_json(site):
     if payload["content-type"] != "application/json":
         raise diagnose.sent_as(payload["content-type"])
     for value in site.broker.results():
-        if not is_json(value):
+        if not scenes.is_json(value):
             raise diagnose.stored(value)
     site.put(pickled(payload))
     if Trap.sprung or not site.broker.sent[-1].refused:
         raise diagnose.pickle_accepted(Trap.sprung)
-
-
-def is_json(value):
-    try:
-        json.loads(value)
-    except ValueError:
-        return False
-    return True
 
 
 # This comes before the next check: an app that returns a 202 for every unknown task fails both, and
@@ -206,27 +165,22 @@ def test_what_celery_gives_up_is_500(site):
     for message in broken(site.message().payload):
         site.put(message)
         response = site.get(f"{location.rpartition('/')[0]}/{message['headers']['id']}")
-        expect(
-            len(work.calls) == 1 and not site.clock.sleeps,
-            "The check put a message into the broker that no request could have sent, and a view "
-            "was called for it.",
-            "Anyone who can write to the broker could have your views do what no request can.",
-            "What does the task do if its arguments are not the expected ones?",
-        )
+        if len(work.calls) != 1 or site.clock.sleeps:
+            raise diagnose.called_for_a_broken_message()
         if response.status_code not in (404, 500):
             raise diagnose.failed_before_the_view(site, response)
 
 
 # The earlier steps' checks come here, because their promises hold again from part (d) on, and the
-# checks above say better what Celery needs to keep them. The * may bring step 4's diagnose, so step
-# 7's is imported last.
+# checks above say better what Celery needs to keep them. The * brings step 4's diagnose and scenes,
+# so step 7's are imported last.
 from tests.step_04_status.test_status import *  # noqa: E402, F403
 from tests.step_06_limits.test_limits import (  # noqa: E402
     expect_retry_after,
     test_a_view_may_allow_a_cache,  # noqa: F401
     test_every_202_says_when_to_ask,  # noqa: F401
 )
-from tests.step_07_celery import diagnose  # noqa: E402
+from tests.step_07_celery import diagnose, failures, scenes  # noqa: E402
 
 
 @pytest.mark.part("d")
@@ -256,8 +210,7 @@ def test_any_web_process_can_say(site):
     location = site.location(site.accepted(work))
     later = site.another().app.test_client()
     running = later.get(location), site.get(location)
-    work.release()
-    site.done(site.call(work))
+    scenes.end(site, work)
     site.poll(location)
     done = later.get(location), site.get(location)
     if (running[0].status_code, done[0].status_code) != (202, 200):
@@ -278,8 +231,7 @@ def test_a_task_may_end_before_it_is_noted(site):
 
     site.broker.before_noting = end_first
     location = site.location(site.get(work.url))
-    work.release()
-    site.done(site.call(work))
+    scenes.end(site, work)
     if not calls:
         raise diagnose.never_noted()
     if (response := site.settled(location)).status_code != 200:
@@ -293,11 +245,8 @@ def test_a_task_may_end_before_it_is_noted(site):
 def test_what_waits_for_hours_is_202(site):
     """A task that waits for hours is not forgotten: its status URL returns 202."""
     site.expect_celery()
-    site.broker.has_workers = False
     work = site.work()
-    location = site.location(site.expect_202(site.get(work.url), f"GET {work.url}"))
-    if (response := site.get(location)).status_code != 202:
-        raise diagnose.unfinished_without_202(response, ACCEPTED, noted=False)
+    location = scenes.wait_for_a_worker(site, work)
     site.clock.advance(LONG)
     if (response := site.get(location)).status_code != 202:
         story = "A task was accepted three hours ago, and no worker has begun it yet."
@@ -338,8 +287,7 @@ def test_age_counts_from_the_end(site):
     if (response := site.get(location)).status_code != 202:
         story = "A task has been running for three hours."
         raise diagnose.forgotten_unfinished(response, story)
-    work.release()
-    site.done(site.call(work))
+    scenes.end(site, work)
     site.poll(location)
     site.clock.advance(KEPT - 1)
     if (response := site.get(location)).status_code != 200:
@@ -354,15 +302,8 @@ def test_a_busy_worker_leaves_the_rest(site):
     """A worker takes only the messages that it works on, and leaves the rest to other workers."""
     settings = site.expect_celery().conf
     each = settings.worker_prefetch_multiplier
-    expect(
-        each == 1 or settings.get("worker_disable_prefetch"),
-        f"worker_prefetch_multiplier is {each}. A worker that does two tasks at a time takes "
-        f"{f'up to {2 * each}' if each else 'all'} messages at the same time.",
-        "While the worker does two tasks, the other messages wait, even if another worker is idle. "
-        "If the worker is killed, their tasks may be done late, or never.",
-        "With a multiplier of 1, a worker that does two tasks at a time takes two messages.",
-        "takes-more-than-it-does",
-    )
+    if each != 1 and not settings.get("worker_disable_prefetch"):
+        raise failures.takes_more_than_it_does(each)
 
 
 @pytest.mark.part("f")
@@ -371,15 +312,11 @@ def test_the_broker_keeps_a_message_until_the_task_is_done(site):
     site.expect_celery()
     work = site.work()
     site.accepted(work)
-    site.call(work)
-    delivery = site.message()
-    if delivery.acknowledged:
-        raise diagnose.acknowledged_early()
-    work.release()
-    site.done(site.call(work))
+    delivery = scenes.begun(site, work)
+    scenes.end(site, work)
     site.quiet()
     if not delivery.acknowledged:
-        raise diagnose.never_acknowledged(site)
+        raise failures.never_acknowledged(site)
 
 
 @pytest.mark.part("f")
@@ -388,15 +325,12 @@ def test_a_task_whose_worker_dies_is_done_by_another(site):
     site.expect_celery()
     work = site.work()
     location = site.location(site.accepted(work))
-    site.call(work)
-    delivery = site.message()
-    if delivery.acknowledged:
-        raise diagnose.acknowledged_early()
+    delivery = scenes.begun(site, work)
     delivery.lose_process()
     if not delivery.returned:
-        raise diagnose.lost_with_its_process()
+        raise failures.lost_with_its_process()
     if (response := site.get(location)).status_code != 202:
-        raise diagnose.over_though_returned(response)
+        raise failures.over_though_returned(response)
 
 
 @pytest.mark.part("f")
@@ -405,16 +339,12 @@ def test_a_worker_that_is_told_to_end_leaves_its_task(site, monkeypatch):
     site.expect_celery()
     work = site.work(lambda: told_to_stop(monkeypatch))
     location = site.location(site.accepted(work))
-    site.call(work)
-    delivery = site.message()
-    if delivery.acknowledged:
-        raise diagnose.acknowledged_early()
-    work.release()
-    site.done(site.call(work))
+    delivery = scenes.begun(site, work)
+    scenes.end(site, work)
     site.quiet()
     response = site.get(location)
     if response.status_code != 202 or delivery.acknowledged:
-        raise diagnose.stopped_worker_finished(response, delivery.acknowledged)
+        raise failures.stopped_worker_finished(response, delivery.acknowledged)
 
 
 # (g) When Redis is down
@@ -431,16 +361,10 @@ def test_an_unreachable_broker_is_503(site, what):
     response = site.send("POST", work.url) if what == "request" else site.get(location)
     site.broker.down = False
     if response.status_code != 503:
-        raise diagnose.unreachable_not_told(site, what, response)
+        raise failures.unreachable_not_told(site, what, response)
     expect_retry_after(response, f"While Redis was unreachable, a {what} returned 503")
-    response = site.get(location)
-    expect(
-        response.status_code == 200,
-        f"A task was finished. Redis was then unreachable for one {what}. After that, the task's "
-        f"status URL returned {response.status}.",
-        "No task may be forgotten because the store was unreachable.",
-        "What does your code do about the task when the store is unreachable?",
-    )
+    if (response := site.get(location)).status_code != 200:
+        raise failures.forgotten_while_unreachable(what, response)
 
 
 @pytest.mark.part("g")
@@ -454,15 +378,14 @@ def test_no_cache_keeps_what_is_true_for_now(site):
     responses = {"an accepted request": accepted, "a poll of a running task": site.get(location)}
     unknown = f"{location.rpartition('/')[0]}/{'0' * 32}"
     responses["a poll of an unknown task"] = site.get(unknown)
-    work.release()
-    site.done(site.call(work))
+    scenes.end(site, work)
     responses["a poll of a finished task"] = site.settled(location)
     site.broker.down = True
     responses["a poll while Redis was unreachable"] = site.get(location)
     site.broker.down = False
     lacking = [what for what, each in responses.items() if not each.cache_control.no_store]
     if lacking:
-        raise diagnose.may_be_cached(responses, lacking)
+        raise failures.may_be_cached(responses, lacking)
 
 
 # (h) Long bodies and secrets
@@ -474,23 +397,23 @@ def test_a_body_that_is_too_long_is_refused(site):
     site.expect_celery()
     config, work = site.app.config, site.work()
     if not isinstance(most := config.get("MAX_CONTENT_LENGTH"), int):
-        raise diagnose.no_maximum(most)
+        raise failures.no_maximum(most)
     work.release()
     config["MAX_CONTENT_LENGTH"] = 1000
     response = site.send("POST", work.url, data=b"x" * 1001)
     if response.status_code != 413 or site.broker.sent:
-        raise diagnose.too_long_not_refused(response, len(site.broker.sent))
+        raise failures.too_long_not_refused(response, len(site.broker.sent))
     config["MAX_CONTENT_LENGTH"] = 2000
     site.expect_202(site.send("POST", work.url, data=b"x" * 1001), f"POST {work.url}")
     site.done(site.call(work))
     config["MAX_CONTENT_LENGTH"] = 1000
     site.put(site.message().payload)
     if len(work.calls) != 1:
-        raise diagnose.too_long_in_worker()
+        raise failures.too_long_in_worker()
     config["MAX_CONTENT_LENGTH"] = 1001
     site.put(site.message().payload)
     if len(work.calls) != 2:
-        raise diagnose.longest_refused_in_worker(site)
+        raise failures.longest_refused_in_worker(site)
 
 
 SECRETS = "open sesame", "what the client wrote", "what the view returned"
@@ -504,12 +427,11 @@ def test_the_log_has_no_secrets(site, caplog, capsys):
     header, body, result = SECRETS
     work = site.work(lambda: {"said": result})
     site.accepted(work, "POST", headers={"Authorization": header}, data=body)
-    work.release()
-    site.done(site.call(work))
+    scenes.end(site, work)
     site.quiet()
     for_monitors = json.dumps(site.message().payload["headers"])
     log = "".join(capsys.readouterr()) + caplog.text
     if secrets := leaked(SECRETS, log):
-        raise diagnose.secret_in_the_log(log, secrets)
+        raise failures.secret_in_the_log(log, secrets)
     if secrets := leaked(SECRETS, for_monitors):
-        raise diagnose.secret_for_monitors(secrets[0])
+        raise failures.secret_for_monitors(secrets[0])
