@@ -136,14 +136,14 @@ def celery_environment():
 
 
 def curl_commands(step, port):
-    """The curl commands of the step's lesson, for this port, except those with a task's id.
+    """The first three curl commands of the step's lesson, for this port, without those with an id.
 
     Each task has a different id: the timeline shows the command for it.
     """
     lesson = step.lesson.read_text(encoding="utf-8")
     found = re.findall(r"^\$ (curl .*)$", lesson, re.MULTILINE)
     lines = [line for line in dict.fromkeys(found) if not re.search(r"\b[0-9a-f]{32}\b", line)]
-    return [line.replace(":8000", f":{port}") for line in lines]
+    return [line.replace(":8000", f":{port}") for line in lines[:3]]
 
 
 def ways(lines):
