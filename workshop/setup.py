@@ -19,8 +19,9 @@ REQUIREMENTS = ROOT / "requirements.lock"
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 # The stamp says what .venv contains. It is written last. If it is empty, an installation was
-# interrupted, and .venv must be made again. If there is none, somebody else made this .venv, and it
-# is not ours to delete.
+# interrupted, and .venv must be made again. If it says "unfinished", more groups were being
+# installed, and those that it names are still good. If there is no stamp, somebody else made this
+# .venv, and it is not ours to delete.
 STAMP = VENV / "workshop.stamp"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -154,7 +155,8 @@ def _set_up(groups):
     _say("Setting up packages, which happens only when they are first needed:")
     stamp = _stamp() or _make_venv()
     _write_stamp(stamp)  # now, so that .venv is kept even if pip finds no network
-    _install(groups)
+    _install(groups, stamp)
+    stamp.pop("unfinished", None)
     stamp["groups"].update(dict.fromkeys(groups, lock_checksum()))
     _write_stamp(stamp)
     importlib.invalidate_caches()  # so that this process can import the new packages
@@ -189,15 +191,16 @@ def _make_venv():
     return {"venv": str(VENV), "base": base, "version": VERSION, "groups": {}}
 
 
-def _install(groups):
+def _install(groups, stamp):
     import re
     import tomllib
 
     names = []
+    adds = set(stamp["groups"].values()) == {lock_checksum()}  # and changes nothing that is there
 
     def on_line(line):
-        if line.startswith("Installing collected packages"):
-            STAMP.write_text("")  # not earlier: without a network, nothing has changed
+        if line.startswith("Installing collected packages"):  # without a network, it never does
+            STAMP.write_text(json.dumps(stamp | {"unfinished": True}) if adds else "")
         elif name := re.match(r"Collecting ([\w.-]+)|Processing .*[/\\]([\w.]+)-", line):
             names.append(name[1] or name[2])
             _say(names[-1], end=" " if len(names) % 6 else "\n")
@@ -205,6 +208,7 @@ def _install(groups):
     listed = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"]
     options = "--no-user --no-input --disable-pip-version-check --progress-bar off --retries 2"
     options = [*options.split(), "-c", REQUIREMENTS.name]
+    options += ["--force-reinstall"] * stamp.get("unfinished", False)
     wanted = [requirement for group in groups for requirement in listed[group]]
     _run(PYTHON, "-m", "pip", "install", *options, *wanted, on_line=on_line)
     if len(names) % 6:

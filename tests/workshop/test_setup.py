@@ -338,6 +338,18 @@ def test_another_group_is_added_to_what_is_there(ready, pythons):
     assert pythons.wanted == ["nowhere-to-be-found"]
 
 
+def test_if_more_groups_are_interrupted_the_ones_before_are_still_good(ready, pythons):
+    pythons.amiss = {"Installing": KeyboardInterrupt()}
+    with pytest.raises(SystemExit):
+        ready.ensure("core", "lab")
+    pythons.__init__()
+
+    assert ready.ensure("core") is False
+    assert ready.ensure("lab") is True, "and what is half there is installed again"
+    assert (pythons.asked, "--force-reinstall" in pythons.wanted) == (["pip"], True)
+    assert "unfinished" not in json.loads(ready.STAMP.read_text())
+
+
 def test_new_versions_are_installed_into_what_is_there(ready, pythons):
     ready.REQUIREMENTS.write_text("parcel==1.0.1\n")
 
@@ -378,9 +390,10 @@ def test_a_venv_without_its_python_is_made_again(ready, pythons):
 
 
 def test_what_was_cut_short_while_installing_is_made_again(ready, pythons):
+    ready.REQUIREMENTS.write_text("parcel==1.0.1\n")
     pythons.amiss["Installing"] = KeyboardInterrupt()
     with pytest.raises(SystemExit):
-        ready.ensure("lab")
+        ready.ensure("core")
     pythons.amiss.clear()
     pythons.asked.clear()
 
