@@ -38,15 +38,16 @@ def parts_line(step, verdict):
     texts = []
     for part in sorted(set(verdict.promises.values())):
         promises = {promise for promise, its in verdict.promises.items() if its == part}
-        kept = f"{len(promises.intersection(verdict.kept))} of {len(promises)}"
+        mark = "·"  # there are more to look at
         if promises.intersection(verdict.broken):
-            text = f"✗ {kept}"
+            mark = "✗"
         elif promises.issubset(verdict.kept):
-            text = f"✓ {kept}" if part else "✓"
-        else:  # there are more to look at
-            text = "·"
-        before = "step 1" if step.number == 2 else f"steps 1–{step.number - 1}"
-        texts.append(f"({part}) {text}" if part else f"{before} {text}")
+            mark = "✓"
+        if part:
+            kept = f" {len(promises.intersection(verdict.kept))} of {len(promises)}"
+            texts.append(f"({part}) {mark}{kept if mark != '·' else ''}")
+        elif mark != "·":  # earlier steps, which have no counts: the checks end at the first ✗
+            texts.append(f"{'step 1' if step.number == 2 else f'steps 1–{step.number - 1}'} {mark}")
     texts = [text.replace(" ", "\xa0") for text in texts]  # so that no line ends inside one
     line = Text(textwrap.fill("   ".join(texts), console.width).replace("\xa0", " "))
     for mark, style in ("✓", "green"), ("✗", "bold red"), ("·", "dim"):
