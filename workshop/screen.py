@@ -22,7 +22,11 @@ def status(text):
 def show_verdict(step, verdict):
     """Show which promises are kept, and then what to do next or the first broken promise."""
     if verdict.green:
-        console.print(Text(f"✓ {len(verdict.promises)} promises kept\n", "green"))
+        count = sum(map(bool, verdict.promises.values()))  # those with a part
+        kept = f"✓ {count} promises kept"
+        if earlier := len(verdict.promises) - count:
+            kept += f", and {earlier} of earlier steps"
+        console.print(Text(f"{kept}\n", "green"))
         console.print(f"Step {step.number} is green.", style="bold green")
         console.print(what_follows(step))
         console.print(f"Compare your solution with ours: {COMMAND} compare {step.number}")
