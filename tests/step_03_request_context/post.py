@@ -28,7 +28,7 @@ def without_work(site, exchange):
 
 def failed(site):
     """The Broken for a POST whose work has led to a traceback."""
-    means = "The client sent JSON, which the work should have been able to read."
+    means = "The client sent JSON. The work should read it, and end without an exception."
     if not site.threads.crashes:
         return Broken(
             f"The app printed a traceback during the work of POST /hello.{site.last_words()}",
