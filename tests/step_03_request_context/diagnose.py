@@ -121,7 +121,9 @@ def servers_stream(task, sent):
             too_late,
             "Both threads share one request, and the server has closed the stream of its body. "
             "copy_current_request_context does not copy the body.",
-            "Call request.get_data() in the request, before the thread starts.",
+            "Give the task a request of its own. Before the thread starts, copy the environ, with "
+            "BytesIO(request.get_data()) as its wsgi.input. In the thread, call the view in "
+            "app.request_context(environ).",
             "context-without-body",
         )
     if not task.read:
@@ -247,6 +249,11 @@ def finds(endpoint, look, **sent):
 
 # The app, and what is on g
 
+FROM_G_TO_G = (
+    "A new context begins with an empty g. Before the thread starts, copy what is on g: "
+    "values = dict(vars(g)). In the task's context, vars(g).update(values) puts it on the task's g."
+)
+
 
 def another_app(found, expected):
     """The Broken for a task with another current_app, or another URL from url_for."""
@@ -263,8 +270,7 @@ def not_on_g(put, found):
     return Broken(
         f"A before_request function put {put!r} on g.user. In the task, g.user was {found!r}.",
         "Hooks put values on g that views need, for example the user who is signed in.",
-        "A new context begins with an empty g. Copy what is on g before the thread starts, and put "
-        "it on the task's g.",
+        FROM_G_TO_G,
         "g-not-copied" if found is None else None,
     )
 
@@ -308,7 +314,7 @@ def removed_from_g(put, user, language):
             saw,
             "In the task, g.language was missing as well. The same before_request function had set "
             "it, and nothing had removed it.",
-            "Copy what is on g before the thread starts, and put it on the task's g.",
+            FROM_G_TO_G,
             "g-not-copied" if user is None else None,
         )
     return Broken(
@@ -382,26 +388,4 @@ def not_torn_down(in_task, call):
         f"The task's thread ran {', '.join(in_task)}, in this order.",
         f"After the view, teardown_request and teardown_appcontext should run once each. {means}",
         "Teardown functions run when a context ends. End the task's context once, after the view.",
-    )
-
-
-# POST /<path>
-
-
-def no_post():
-    """The Broken for a POST that returns 405."""
-    return Broken(
-        "POST /hello returned 405 METHOD NOT ALLOWED.",
-        "No view handles POST at this URL. In a resource, the method post() does that.",
-        "Add the method post() to CatchAll.",
-        "post-forgotten",
-    )
-
-
-def post_failed(site):
-    """The Broken for a POST whose work has led to a traceback."""
-    return Broken(
-        f"The app printed a traceback during the work of POST /hello.{site.last_words()}",
-        "The client sent JSON, which the work should have been able to read.",
-        "post() should return a dict with the path and the JSON from request.get_json().",
     )

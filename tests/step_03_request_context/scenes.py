@@ -1,10 +1,17 @@
 """What the checks of step 3 do again and again."""
 
+import json
+from contextlib import contextmanager
+from unittest import mock
+
 import flask
 from flask import g, request
 
+from tests.harness.expect import Broken
 from tests.harness.streams import watch_streams
 from tests.harness.words import described, described_value
+from tests.step_02_thread.diagnose import not_decorated
+from tests.step_03_request_context import post
 
 
 class Endpoint:
@@ -126,3 +133,30 @@ def ends_before_its_202(site, work, look):
             site.changes.wait_until(is_over)
             look()
         return response
+
+
+def post_hello(site, **sent):
+    """Send a POST to CatchAll, and expect its 202; return the Sleep of its work."""
+    exchange = site.start("POST", "/hello", **sent)
+    try:
+        sleep = site.slept(exchange)
+    except Broken as broken:
+        raise post.without_work(site, exchange) or broken from None
+    if site.threads.in_request(sleep):
+        raise not_decorated("POST", "post-not-decorated")
+    site.expect_202(exchange.wait(), "POST /hello")
+    return sleep
+
+
+@contextmanager
+def json_decoded():
+    """Note all values that are decoded from JSON meanwhile, in a list."""
+    decoded, decode = [], json.JSONDecoder.decode
+
+    def noting(self, *args, **kwargs):
+        value = decode(self, *args, **kwargs)
+        decoded.append(value)
+        return value
+
+    with mock.patch.object(json.JSONDecoder, "decode", noting):
+        yield decoded

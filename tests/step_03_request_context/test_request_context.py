@@ -1,5 +1,6 @@
 """Step 3: the task sees its request, body and all, after the request is over."""
 
+import json
 import threading
 from io import BytesIO
 
@@ -7,9 +8,8 @@ import pytest
 from flask import current_app, g, request, url_for
 
 from tests.step_01_blocking.diagnose import another_length
-from tests.step_02_thread.diagnose import not_decorated
 from tests.step_02_thread.test_thread import *  # noqa: F403
-from tests.step_03_request_context import diagnose, scenes
+from tests.step_03_request_context import diagnose, post, scenes
 
 
 @pytest.mark.part("a")
@@ -194,17 +194,33 @@ def test_g_is_as_the_request_had_it(site):
 def test_catch_all_takes_a_post(site):
     """POST /<path> returns 202; its work sleeps as long as GET's, and then reads the JSON body."""
     site.app.config["WORK_SECONDS"] = 7.25
-    exchange = site.start("POST", "/hello", json={"name": "Ada"})
-    site.changes.wait_until(lambda: exchange.over() or site.clock.sleeps)
-    if exchange.over() and exchange.wait().status_code == 405:
-        raise diagnose.no_post()
-    sleep = site.slept(exchange)
-    if site.threads.in_request(sleep):
-        raise not_decorated("POST", "post-not-decorated")
-    if sleep.seconds != 7.25:
-        raise another_length(sleep, configured=7.25)
-    site.expect_202(exchange.wait(), "POST /hello")
+    with scenes.json_decoded() as decoded:
+        sleep = scenes.post_hello(site, json={"name": "Ada"})
+        if sleep.seconds != 7.25:
+            raise another_length(sleep, configured=7.25)
+        site.clock.advance(sleep.seconds)
+        site.quiet()
+    if "Traceback" in site.printed():
+        raise post.failed(site)
+    if {"name": "Ada"} not in decoded:
+        raise post.json_not_read()
+
+
+@pytest.mark.part("d")
+def test_the_post_prints_how_many_bytes_it_received(site, capsys):
+    """The work of POST /<path> prints how many bytes it received."""
+    items = ["ü"] * 99
+    body = json.dumps(items, ensure_ascii=False).encode()
+    sleep = scenes.post_hello(site, data=body, content_type="application/json")
     site.clock.advance(sleep.seconds)
     site.quiet()
-    if "Traceback" in site.printed():
-        raise diagnose.post_failed(site)
+    printed = "".join(capsys.readouterr()) + site.printed()
+    if "Traceback" in printed:
+        raise post.failed(site)
+    if not post.has_number(printed, len(body)):
+        raise post.bytes_not_printed(body, len(items), printed)
+
+
+# The steps after this one import all checks but the last. There, the client gets the result, so the
+# work need not print anything.
+__all__ = [name for name in dir() if name.startswith("test_") and "how_many_bytes" not in name]

@@ -12,6 +12,7 @@ TASK = f"""        def task():
 {UPDATE}                view(*args, **kwargs)
 """
 BODY = "    body = request.get_data()\n"
+PRINT = "received {len(request.get_data())} bytes"
 COPY = f"""{BODY}    environ = {{**request.environ, "wsgi.input": BytesIO(body), \
 "CONTENT_LENGTH": str(len(body))}}
     environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -29,7 +30,9 @@ CONTENT_TYPE = 'headers={**request.headers, "Content-Length": "", "Transfer-Enco
 
 # The checks.
 
-NO_BODY = "the_task_reads_the_body each_task_reads_its_own_body catch_all_takes_a_post"
+BYTES = "the_post_prints_how_many_bytes_it_received"
+POST = f"catch_all_takes_a_post {BYTES}"
+NO_BODY = f"the_task_reads_the_body each_task_reads_its_own_body {POST}"
 ONE_FOR_ALL = "each_task_sees_its_own_request each_task_reads_its_own_body each_task_has_its_own_g"
 MADE_UP = f"the_task_sees_the_request {ONE_FOR_ALL} {NO_BODY}"
 NO_G = (
@@ -102,15 +105,28 @@ MISTAKES = {
         task("from_hooks = dict(vars(g))", WITH, f"    {G}", f"    {VIEW}", first=ENVIRON),
         NO_CALL,
     ),
+    "environ-not-called": Mistake(((ENVIRON, ENVIRON.replace("()", "")),), NO_CALL),
+    "environ-not-returned": Mistake((("    return environ\n", ""),), NO_CALL),
     "empty-request": Mistake(made_anew(""), MADE_UP),
     "arguments-and-headers-lost": Mistake(made_anew(METHOD), MADE_UP),
     "headers-lost": Mistake(
         made_anew(f"{QUERY}, data=request.get_data()"),
-        "the_task_sees_the_request the_task_reads_the_body catch_all_takes_a_post",
+        f"the_task_sees_the_request the_task_reads_the_body {POST}",
     ),
     "body-not-read": Mistake(((COPY, "    return dict(request.environ)\n"),), NO_BODY),
     "body-not-handed-on": Mistake(((', "wsgi.input": BytesIO(body)', ""),), NO_BODY),
     "length-not-a-string": Mistake((("str(len(body))", "len(body)"),), NO_BODY),
+    "length-not-a-string-seen-in-get": Mistake(
+        (
+            ("str(len(body))", "len(body)"),
+            (
+                '        print(f"finished',
+                '        print(request.get_data())\n        print(f"finished',
+            ),
+        ),
+        f"{NO_BODY} catch_all_is_asynchronous",
+        named="length-not-a-string",
+    ),
     "body-not-a-stream": Mistake((("BytesIO(body)", "body"),), NO_BODY),
     "context-without-body": Mistake(copied_by_flask(), NO_BODY),
     "one-request-for-both": Mistake(
@@ -122,11 +138,11 @@ MISTAKES = {
     "made-without-body": Mistake(made_anew(f"{QUERY}, {HEADERS}"), NO_BODY),
     "only-json-kept": Mistake(
         made_anew(f"{QUERY}, {CONTENT_TYPE}, json=request.get_json(silent=True)"),
-        "the_task_reads_the_body each_task_reads_its_own_body",
+        f"the_task_reads_the_body each_task_reads_its_own_body {BYTES}",
     ),
     "json-demanded": Mistake(
         made_anew(f"{QUERY}, {CONTENT_TYPE}, json=request.get_json()"),
-        NO_CALL.replace("catch_all_takes_a_post ", ""),
+        NO_CALL.replace(POST, BYTES),
     ),
     "form-parsed-first": Mistake(
         ((BODY, f"    print(dict(request.form))\n{BODY}"),), "the_task_reads_the_body"
@@ -143,6 +159,12 @@ MISTAKES = {
         made_anew(f"{QUERY}, {HEADERS}, data=request.get_data()"), "the_task_reads_the_body"
     ),
     "g-not-copied": Mistake(((UPDATE, ""),), NO_G),
+    "g-is-no-dict": Mistake(((G, "g.update(from_hooks)"),), NO_CALL),
+    "g-has-no-items": Mistake(
+        ((G, "[g.__setitem__(name, value) for name, value in from_hooks.items()]"),),
+        NO_G,
+        named="g-is-no-dict",
+    ),
     "g-kept-and-not-copied": Mistake((("dict(vars(g))", "vars(g)"),), "g_is_as_the_request_had_it"),
     "hooks-run-twice": Mistake(((G, "app.preprocess_request()"),), "g_comes_along"),
     "g-shared": Mistake(
@@ -169,8 +191,21 @@ MISTAKES = {
         task("context = app.request_context(environ)", "context.push()", G, VIEW, "context.pop()"),
         "teardown_functions_run_when_the_task_ends",
     ),
-    "post-forgotten": Mistake((("    def post(", "    def upload("),), "catch_all_takes_a_post"),
-    "post-not-decorated": Mistake(
-        (("    @async_api\n    def post", "    def post"),), "catch_all_takes_a_post"
+    "post-forgotten": Mistake((("    def post(", "    def upload("),), POST),
+    "post-without-path": Mistake(
+        (
+            ('    def post(self, path=""):', "    def post(self):"),
+            (f"{PRINT} for /{{path}}", PRINT),
+            ('{"path": path, "received"', '{"path": request.path, "received"'),
+        ),
+        POST,
     ),
+    "post-not-decorated": Mistake((("    @async_api\n    def post", "    def post"),), POST),
+    "json-not-read": Mistake(
+        (('"received": request.get_json()', '"received": request.get_json'),),
+        "catch_all_takes_a_post",
+    ),
+    "bytes-not-printed": Mistake(((f'        print(f"{PRINT} for /{{path}}")\n', ""),), BYTES),
+    "items-counted": Mistake(((PRINT, PRINT.replace("data", "json")),), BYTES),
+    "characters-counted": Mistake(((PRINT, PRINT.replace("data()", "data(as_text=True)")),), BYTES),
 }

@@ -52,6 +52,7 @@ class CatchAll(Resource):
     @async_api
     def post(self, path=""):
         time.sleep(app.config["WORK_SECONDS"])
+        print(request.content_length, "bytes")
         return {"path": path, "received": request.get_json()}
 
 

@@ -54,6 +54,7 @@ class CatchAll(Resource):
     @async_api
     def post(self, path=""):
         time.sleep(app.config["WORK_SECONDS"])
+        print(len(request.get_data()), "bytes")
         return {"path": path, "received": request.get_json()}
 
 

@@ -36,6 +36,7 @@ def catch_all(path):
 @async_api
 def receive(path):
     time.sleep(app.config["WORK_SECONDS"])
+    print(f"{path}: {len(flask.request.data)}")
     return flask.jsonify(path=path, received=flask.request.json)
 
 
