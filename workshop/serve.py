@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -43,9 +42,7 @@ def run(step, port, solutions):
     for SIGTERM.
     """
     stops = []
-    for each in STOP_SIGNALS:
-        if signal.getsignal(each) != signal.SIG_IGN or each == signal.SIGINT:  # nohup ignores one
-            signal.signal(each, lambda number, _: stops.append(number))
+    on_stop_signals(lambda number, _: stops.append(number))
     lifeline.hold()
     app = TOP / ("solutions" if solutions else "steps") / step.folder / "app.py"
     wanted, port = port, free_port(port)
@@ -64,6 +61,15 @@ def run(step, port, solutions):
     environment = celery_environment() if step.extra_groups else None
     web = lifeline.Process(flask, env=environment, cwd=TOP)
     return until_stopped(stops, web, Worker(app.parent, environment) if environment else None)
+
+
+def on_stop_signals(handler):
+    """Set the handler of all stop signals; return the handlers from before."""
+    before = {each: signal.getsignal(each) for each in STOP_SIGNALS}
+    for each in before:
+        if before[each] != signal.SIG_IGN or each == signal.SIGINT:  # nohup ignores one
+            signal.signal(each, handler)
+    return before
 
 
 def say(text):
@@ -109,17 +115,24 @@ def finish(processes, stops):
 
 
 def call(command):
-    """Run a command, which gets Ctrl-C in place of this process; return its exit status."""
-    pressed = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    """Run a command, which ends on a stop signal to this process; return its exit status."""
+    stops, process = [], None
+
+    def stop(number, _):
+        stops.append(number)
+        if process and number != signal.SIGINT:  # the process gets Ctrl-C itself
+            process.terminate()
+
+    before = on_stop_signals(stop)
     try:
         with lifeline.Process(command, cwd=TOP) as process:
-            if pressed.is_set():  # it may have been too early to reach the process
+            if stops:  # it may have been too early to reach the process
                 process.terminate()
             status = process.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
-    return 130 if pressed.is_set() else status
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 128 + stops[0] if stops else status
 
 
 def celery_environment():

@@ -89,6 +89,26 @@ def test_ctrl_c_before_there_is_a_process_ends_it_all_the_same(monkeypatch):
     assert started[0].returncode == -signal.SIGTERM
 
 
+CALLS = """
+import sys
+from workshop.serve import call
+inner = "import time; print('started', flush=True); time.sleep(3600)"
+sys.exit(call([sys.executable, "-c", inner]))
+"""
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_stop_signal_reaches_what_was_called(name):
+    number = getattr(signal, name)
+    with Child([sys.executable, "-c", CALLS], cwd=TOP) as outer:
+        outer.until("started")
+        (inner,) = psutil.Process(outer.process.pid).children()
+        outer.process.send_signal(number)
+        assert outer.process.wait(LIMIT) == 128 + number
+        assert not inner.is_running()
+
+
 TERMINAL = """
 import os, pty, sys
 os.dup2(2, 9)  # what the command writes to stderr does not go to the terminal
