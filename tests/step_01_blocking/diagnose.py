@@ -3,6 +3,7 @@
 import json
 import re
 
+from tests.harness.errors import start
 from tests.harness.expect import Broken
 from tests.harness.words import described, shortened
 
@@ -33,7 +34,7 @@ def not_200(site, path, response):
             f"GET /{path} returned {response.status}. It failed with {described(error)}"
             f"{site.place(error)}.",
             "The client should get 200 OK.",
-            "Start at that line.",
+            start(site, error, "What does the view return, or raise?"),
         )
     return Broken(
         f"GET /{path} returned {response.status}.",
