@@ -106,16 +106,12 @@ def not_a_202(app, response, what):
             "Keep the body as bytes, whatever it contains: request.get_data().",
             "json-demanded",
         )
-    anything = (
-        "The function that async_api returns takes the place of any view, so it must accept any "
-        "arguments: (*args, **kwargs)."
-    )
-    if failed := failed_in_request(app, response, saw, accepted, returns, anything):
+    if failed := failed_in_request(app, response, saw, accepted, returns):
         return failed
     if response.status_code == 200:
         body = response.get_data(as_text=True).strip().strip('"')
         if body in [call.result for call in app.calls()]:
-            saw += f" Its body is what the view returned: {shortened(body)}"
+            saw += f' Its body is what the view returned: "{shortened(body)}".'
             returns += " It should be the 202, even if the view has returned by then."
         else:
             returns += " If there is no status code after the body, the client gets a 200."
@@ -133,17 +129,22 @@ def added_by_the_check(app, what):
     return bool(re.fullmatch(r"(.*\.)?work\d+", endpoint))
 
 
-def failed_in_request(app, response, saw, means, look, at_arguments):
+def failed_in_request(app, response, saw, means, look):
     """The Broken for a 500 whose exception is known, or None.
 
-    look, at_arguments: where to look if the exception has no place in the learner's file; the
-    second one if Flask called a function with other arguments than it takes
+    look: where to look if the exception has no place in the learner's file
     """
     if response.status_code != 500 or not app.errors:
         return None
     error = app.errors[-1]
     saw += f" It failed with {described(error)}{app.place(error)}."
-    look = at_arguments if errors.about_arguments(error) else look
+    if errors.refused_by_a_view(error) and re.search(r"\bwork\d+\b|<locals>", str(error)):
+        return Broken(
+            saw,
+            "Flask calls the function that async_api returns as it would call the view.",
+            "That function has to take the arguments of any view: (*args, **kwargs).",
+            "arguments-not-accepted",
+        )
     return Broken(saw, means, errors.start(app, error, look))
 
 
@@ -167,10 +168,8 @@ def no_work(app, response):
             "no-work",
         )
     saw, means = f"The request returned {response.status}.", "It did not get as far as the work."
-    at_the_view = "Flask calls the view with the placeholders of its URL. Does the view take them?"
-    if failed := failed_in_request(
-        app, response, saw, means, "What does the view return?", at_the_view
-    ):
+    look = "Flask calls the view with the placeholders of its URL. Does the view take them?"
+    if failed := failed_in_request(app, response, saw, means, look):
         return failed
     return Broken(
         saw + app.last_words(),

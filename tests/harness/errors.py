@@ -39,6 +39,12 @@ def about_arguments(error):
     return any(pattern.search(str(error)) for pattern in (UNEXPECTED, TOO_MANY, MISSING))
 
 
+def refused_by_a_view(error):
+    """Whether Flask called a view with other arguments than it takes."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return about_arguments(error) and frames[-1].name == "dispatch_request"
+
+
 def called_with_others(error):
     """Where to look if the target of a Thread was called with other arguments than it takes."""
     frames = traceback.extract_tb(error.__traceback__)
