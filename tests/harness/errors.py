@@ -8,9 +8,9 @@ import traceback
 from tests.harness.words import line_in
 
 WRAPS = "wraps needs to know the view: @wraps(view), with the view in parentheses."
-UNEXPECTED = re.compile(r"(?:(\w+)\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'")
-TOO_MANY = re.compile(r"(\w+)\(\) takes .*positional arguments? but .* given")
-MISSING = re.compile(r"(\w+)\(\) missing \d+ required ")
+UNEXPECTED = re.compile(r"(?:(\w+)\.)?([\w<>]+)\(\) got an unexpected keyword argument '(\w+)'")
+TOO_MANY = re.compile(r"([\w<>]+)\(\) takes .*positional arguments? but .* given")
+MISSING = re.compile(r"([\w<>]+)\(\) missing \d+ required ")
 OF_A_WRONG_TYPE = {  # what a message has in it: what that may come from
     "'function' object": "Does a function's name stand there without the parentheses that call it?",
     "'NoneType' object": "Which value is None there? A function without a return statement returns "
