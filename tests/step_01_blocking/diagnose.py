@@ -25,7 +25,8 @@ def not_200(site, path, response):
         return Broken(
             f"GET /{path} returned {response.status}: {described(error)}.",
             "Flask passes the view an argument that has the name of the placeholder.",
-            "Give the placeholder in the URL and the argument in the view's signature the same name.",
+            "Give the placeholder in the URL and the argument in the view's signature the same "
+            "name.",
             "placeholder-has-another-name",
         )
     if error and site.place(error):
