@@ -20,6 +20,11 @@ from workshop.worker import PATIENCE, Worker
 
 STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"]  # Windows has SIGBREAK, not SIGHUP
 STOP_SIGNALS = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
+HOW_TO_SEND = {
+    "curl": "Paste any of these lines into another terminal:",
+    "PowerShell": "Or, if that terminal is a PowerShell, any of these:",
+    "Python": "Start Python in another terminal, and paste these lines into it:",
+}
 
 
 @click.command()
@@ -49,12 +54,11 @@ def run(step, port, solutions):
     say(f"Serving {shown(app)} at http://127.0.0.1:{port}. Press Ctrl-C to stop.")
     if port != wanted:
         console.print(f"(Port {wanted} is taken. Is another `run` still serving?)")
-    console.print("Paste any of these into another terminal:")
     lines = ways(curl_commands(step, port))
     for way in ways_here():
-        console.print(f"  {way}")
+        console.print(HOW_TO_SEND[way])
         for line in lines[way]:
-            console.print(f"    {line}", markup=False)
+            console.print(f"  {line}", markup=False)
     console.print("From top to bottom: ┬ a request or a task begins, │ is in progress, ┴ ends.")
     flask = [sys.executable, "-m", "workshop.timeline", "--app", str(app)]
     flask += ["run", "--port", str(port), "--debug", "--no-debugger"]  # debug: to reload
@@ -174,7 +178,7 @@ def folded(line):
     """A curl command, with its URL on a line of its own if both are too long for one line."""
     if WINDOWS or len(line) <= 76:  # Windows' shells don't agree on how to continue a line
         return line
-    return " \\\n      ".join(line.rsplit(" ", 1))
+    return " \\\n    ".join(line.rsplit(" ", 1))
 
 
 def ways_here():

@@ -11,9 +11,10 @@ import flask_restful
 from tests.harness.changes import Changes
 from tests.harness.clock import Clock
 from tests.harness.expect import Broken
-from tests.harness.load import line_in, load
+from tests.harness.load import load
 from tests.harness.server import Server
 from tests.harness.threads import Threads
+from tests.harness.words import line_in
 from tests.harness.work import Work
 
 SIGNALS = signal.SIGINT, signal.SIGTERM  # those for which an app may have a handler

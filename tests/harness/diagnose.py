@@ -2,9 +2,12 @@
 
 import re
 
+from werkzeug.exceptions import HTTPException
+
+from tests.harness import errors
 from tests.harness.contexts import proxy_used, without_context
 from tests.harness.expect import LIMIT, Broken
-from tests.harness.words import described, described_value
+from tests.harness.words import described, described_value, shortened
 
 
 def decorator_failed(app, error):
@@ -92,9 +95,10 @@ def waits_for_its_task(app):
 def not_a_202(app, response, what):
     """The Broken for a request that should have started a task, by its response."""
     saw = f"{what} returned {response.status}."
-    if re.fullmatch(r"\w+ /work\d+", what):
+    if added_by_the_check(app, what):
         saw += " (The check added this view, decorated with async_api.)"
     accepted = "The client should get 202 Accepted, and the work should go on in the background."
+    returns = "What does async_api's inner function return?"
     if response.status_code == 415:
         return Broken(
             saw,
@@ -102,18 +106,46 @@ def not_a_202(app, response, what):
             "Keep the body as bytes, whatever it contains: request.get_data().",
             "json-demanded",
         )
-    if response.status_code == 500 and app.errors and app.place(app.errors[-1]):
+    if failed := failed_in_request(app, response, saw, accepted, returns):
+        return failed
+    if response.status_code == 200:
+        body = response.get_data(as_text=True).strip().strip('"')
+        if body in [call.result for call in app.calls()]:
+            saw += f' Its body is what the view returned: "{shortened(body)}".'
+            returns += " It should be the 202, even if the view has returned by then."
+        else:
+            returns += " If there is no status code after the body, the client gets a 200."
+        return Broken(saw, accepted, returns, "answers-200")
+    return Broken(saw, accepted, returns + app.last_words())
+
+
+def added_by_the_check(app, what):
+    """Whether this request, a method and a path, leads to a view that the check has added."""
+    method, _, path = what.partition(" ")
+    try:
+        endpoint, _ = app.app.url_map.bind("").match(path.partition("?")[0], method)
+    except HTTPException:
+        return False
+    return bool(re.fullmatch(r"(.*\.)?work\d+", endpoint))
+
+
+def failed_in_request(app, response, saw, means, look):
+    """The Broken for a 500 whose exception is known, or None.
+
+    look: where to look if the exception has no place in the learner's file
+    """
+    if response.status_code != 500 or not app.errors:
+        return None
+    error = app.errors[-1]
+    saw += f" It failed with {described(error)}{app.place(error)}."
+    if errors.refused_by_a_view(error) and re.search(r"\bwork\d+\b|<locals>", str(error)):
         return Broken(
-            f"{saw} It failed with {described(app.errors[-1])}{app.place(app.errors[-1])}.",
-            accepted,
-            "Start at that line.",
+            saw,
+            "Flask calls the function that async_api returns as it would call the view.",
+            "That function has to take the arguments of any view: (*args, **kwargs).",
+            "arguments-not-accepted",
         )
-    return Broken(
-        saw,
-        accepted,
-        "What does async_api's inner function return?" + app.last_words(),
-        "answers-200" if response.status_code == 200 else None,
-    )
+    return Broken(saw, means, errors.start(app, error, look))
 
 
 def no_work(app, response):
@@ -135,9 +167,13 @@ def no_work(app, response):
             f"line?{' Does it start the thread?' if threaded else ''}" + app.last_words(),
             "no-work",
         )
+    saw, means = f"The request returned {response.status}.", "It did not get as far as the work."
+    look = "Flask calls the view with the placeholders of its URL. Does the view take them?"
+    if failed := failed_in_request(app, response, saw, means, look):
+        return failed
     return Broken(
-        f"The request returned {response.status}.{app.last_words()}",
-        "It did not get as far as the work.",
+        saw + app.last_words(),
+        means,
         "405 and 404 are about methods and URLs, 400 and 415 about the body. 500 is an error in "
         "the code.",
     )
@@ -176,8 +212,7 @@ def crashed(app, error, means="The thread never called the view, so the work is 
     return Broken(
         f"The task's thread failed with {described(error)}{app.place(error)}.",
         means,
-        "A new thread gets no arguments but those that you pass to it. Does its code need anything "
-        "else?",
+        errors.start(app, error, "Which function does your code start the thread with?"),
     )
 
 
@@ -195,7 +230,8 @@ def failed_view(call):
     return Broken(
         f"In the task, the view failed with {described(call.error)}.",
         "A view must be able to do in its task whatever it can do in a request.",
-        "The task runs in another thread. What does the view use that this thread doesn't have?",
+        "The task runs in another thread, with what your code has given it. What does the view use "
+        "that is missing or different there?",
     )
 
 

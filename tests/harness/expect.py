@@ -2,6 +2,8 @@
 
 import inspect
 
+from tests.harness.words import ended_once
+
 LIMIT = 5.0  # seconds; a safety limit that no right solution comes near, never a measurement
 
 
@@ -12,6 +14,7 @@ class Broken(Exception):
     """
 
     def __init__(self, saw, means, look, mistake=None):
+        saw, means, look = map(ended_once, (saw, means, look))
         super().__init__(saw, means, look, mistake)
         self.saw, self.means, self.look, self.mistake = saw, means, look, mistake
 

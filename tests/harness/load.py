@@ -3,19 +3,20 @@
 import builtins
 import functools
 import sys
-import traceback
 import types
 
 import flask
 from werkzeug.routing import Rule
 
-from tests.harness.words import described, described_value
+from tests.harness.errors import hint
+from tests.harness.words import described, described_value, ended_once, line_in
 
 
 class CannotLoad(Exception):
     """One sentence on why app.py cannot be checked, and a line on what to do."""
 
     def __init__(self, sentence, look):
+        sentence, look = map(ended_once, (sentence, look))
         super().__init__(sentence, look)
         self.sentence, self.look = sentence, look
 
@@ -60,10 +61,11 @@ def load(path, shown, stand_ins):
     except KeyboardInterrupt:
         raise
     except BaseException as error:
+        first = "The checks import your file first, so fix this error before anything else."
         raise CannotLoad(
             f"{shown}, line {line_in(error, path)}, raises {described(error)} "
             "while it is being imported.",
-            "The checks import your file first, so fix this error before anything else.",
+            " ".join(filter(None, [hint(error, path, module), first])),
         ) from None
     finally:
         flask.Flask.run = run
@@ -122,13 +124,3 @@ if hasattr(Rule, "_compile_builder"):  # Werkzeug does not promise that there is
 
 def raise_started(*args, **kwargs):
     raise Started
-
-
-def line_in(error, path):
-    """The number of the last line of the file at path that the error passed through."""
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == str(path)
-    ]
-    return lines[-1] if lines else None

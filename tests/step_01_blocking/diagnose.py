@@ -3,6 +3,7 @@
 import json
 import re
 
+from tests.harness.errors import start
 from tests.harness.expect import Broken
 from tests.harness.words import described, shortened
 
@@ -24,8 +25,8 @@ def not_200(site, path, response):
         return Broken(
             f"GET /{path} returned {response.status}: {described(error)}.",
             "Flask passes the view an argument that has the name of the placeholder.",
-            "In the URL, give the placeholder the name that the argument has in the view's "
-            "signature.",
+            "Give the placeholder in the URL and the argument in the view's signature the same "
+            "name.",
             "placeholder-has-another-name",
         )
     if error and site.place(error):
@@ -33,7 +34,7 @@ def not_200(site, path, response):
             f"GET /{path} returned {response.status}. It failed with {described(error)}"
             f"{site.place(error)}.",
             "The client should get 200 OK.",
-            "Start at that line.",
+            start(site, error, "What does the view return, or raise?"),
         )
     return Broken(
         f"GET /{path} returned {response.status}.",

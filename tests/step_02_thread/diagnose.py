@@ -38,11 +38,11 @@ def called_more_than_once(work):
     )
 
 
-def other_arguments(call, expected):
+def other_arguments(call, work, expected):
     """The Broken for a Call with wrong arguments. expected: the right ones, in words."""
     return Broken(
-        f"The view was called with the arguments {call.args} and the keyword arguments "
-        f"{call.kwargs}.",
+        f"The check added a view with the URL {work.url}. It was called with the arguments "
+        f"{call.args} and the keyword arguments {call.kwargs}.",
         f"Without the decorator, the view gets {expected}.",
         "Pass all of *args and **kwargs on to the view. Thread takes them as args= and kwargs=.",
         None if call.kwargs or call.args else "keywords-dropped",

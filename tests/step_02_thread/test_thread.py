@@ -28,7 +28,7 @@ def test_the_view_gets_its_own_arguments(site):
         site.expect_202(site.get(url), f"GET {url}")
         call = site.call(work)
         if (call.args, call.kwargs) != ((), {"a": 3, "b": "x"}):
-            raise diagnose.other_arguments(call, "a=3 and b='x'")
+            raise diagnose.other_arguments(call, work, "a=3 and b='x'")
 
 
 @pytest.mark.part("b")

@@ -31,6 +31,10 @@ BAD = {
         GOOD.replace("Api(app)", "Api(app"),
         r"Python cannot read \S+app\.py, line 13: '\(' was never closed\.",
     ),
+    "a question of Python's": (
+        at_import("if app = 3: pass"),
+        r"Python cannot read \S+app\.py, line 14: invalid syntax\. .* instead of '='\?",
+    ),
     "indentation": (
         GOOD.replace("    return accept", "  return accept"),
         r"Python cannot read \S+app\.py, line 25: unindent does not match .*\.",
@@ -123,6 +127,63 @@ def test_a_bad_app_gets_one_clear_sentence(content, sentence, tmp_path, monkeypa
     assert verdict.explanation["Look at"]
     assert "Traceback" not in str(verdict.explanation)
     assert [path.name for path in folder.iterdir()] == ([] if content is None else ["app.py"])
+
+
+TWO_VIEWS = """
+@app.get("/report")
+@async_api
+def report():
+    return ""
+
+
+@app.get("/invoice")
+@async_api
+def invoice():
+    return ""
+"""
+CALL = "threading.Thread(target=view, args=args, kwargs=kwargs, daemon=True)"
+START = r"Start at that line\. "
+# name: (what in app.py becomes what, what is said of where to look)
+HINTS = {
+    "too many arguments": (
+        (CALL, f"work = lambda: view(*args)\n        {CALL.replace('view', 'work')}"),
+        r"Thread calls its target with args= and kwargs=\. Does the target take .*",
+    ),
+    "too few arguments": (
+        (CALL, "work = lambda path: view(path)\n        threading.Thread(target=work)"),
+        r"A new thread gets no arguments but those that you pass to it, as args= and kwargs=\.",
+    ),
+    "no such name": (("target=view", "target=viev"), START + r"Is viev spelled right\? .*"),
+    "no global": (
+        (CALL, f"seen += 1\n        {CALL}"),
+        START + r"A function that assigns .* needs the line: global seen",
+    ),
+    "no such setting": (
+        (CALL, f'app.config["KEEP"]\n        {CALL}'),
+        START + r"app\.config has no key 'KEEP'\. .*",
+    ),
+    "no such key": ((CALL, f'{{}}["KEEP"]\n        {CALL}'), START + r"A KeyError means .*"),
+    "not called": (
+        (CALL, f"view.nothing\n        {CALL}"),
+        START + r".*without the parentheses .*",
+    ),
+    "nothing returned": ((CALL, f"None.nothing\n        {CALL}"), START + r"Which value is None.*"),
+    "something else": ((CALL, f"1 / 0\n        {CALL}"), r"Start at that line\."),
+    "wraps without its view": (("@wraps(view)", "@wraps"), r"wraps needs to know the view: .*"),
+    "two views of one name": (("    @wraps(view)\n", ""), r"Flask tells views apart by name\. .*"),
+}
+
+
+@pytest.mark.parametrize(("change", "sentence"), HINTS.values(), ids=HINTS)
+def test_an_exception_gets_its_line_and_a_hint_only_where_it_fits(change, sentence, tmp_path):
+    folder = tmp_path / STEP.folder
+    folder.mkdir()
+    code = GOOD.replace(*change).replace("api = Api(app)", "api = Api(app)\nseen = 0")
+    if "wraps" in change[0]:
+        code = code.replace(MAIN, TWO_VIEWS + MAIN)
+    (folder / "app.py").write_text(code, encoding="utf-8")
+    explanation = check(STEP, str(tmp_path)).explanation
+    assert re.fullmatch(sentence, explanation["Look at"]), explanation
 
 
 def test_a_file_that_moves_elsewhere_and_prints_a_lot_is_checked_all_the_same(tmp_path):

@@ -17,7 +17,7 @@ import pytest
 from tests.harness.running import LIMIT, Child
 from tests.harness.servers import ServerProcess, unused_port
 from workshop import lifeline
-from workshop.serve import call, curl_commands, free_port, request, ways
+from workshop.serve import HOW_TO_SEND, call, curl_commands, free_port, request, ways
 from workshop.steps import STEPS, TOP
 from workshop.timeline import Timeline
 from workshop.worker import Worker
@@ -340,6 +340,18 @@ def test_the_same_request_in_three_ways():
         "Invoke-WebRequest -UseBasicParsing http://127.0.0.1:8000/a -Method POST "
         "-ContentType 'application/json' -Body '[1]'"
     ]
+
+
+@posix
+def test_each_line_between_what_to_do_and_the_timeline_is_a_command_or_the_rest_of_one(serve):
+    served = serve(3)
+    served.until("From top to bottom")
+    lines = served.printed.partition("From top")[0].splitlines()
+    assert lines.pop(0).startswith("Serving ")
+    assert set(HOW_TO_SEND) == set(ways([]))
+    assert lines.pop(0) in HOW_TO_SEND.values()
+    assert lines
+    assert all(re.match(r"  (curl|import|a =) ?|    http", line) for line in lines)
 
 
 @posix

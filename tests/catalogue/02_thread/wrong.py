@@ -37,6 +37,11 @@ MISTAKES = {
         "answers_202_while_the_work_goes_on catch_all_is_asynchronous "
         "the_view_gets_its_own_arguments the_work_takes_as_long_as_configured",
     ),
+    "arguments-not-accepted": Mistake(
+        (("accept(*args, **kwargs)", "accept(*args)"), (" kwargs=kwargs,", "")),
+        "catch_all_is_asynchronous the_view_gets_its_own_arguments "
+        "the_work_takes_as_long_as_configured",
+    ),
     "keywords-dropped": Mistake(((" kwargs=kwargs,", ""),), "the_view_gets_its_own_arguments"),
     "arguments-in-a-list": Mistake(
         (("args=args, kwargs=kwargs,", "args=[args, kwargs],"),),
@@ -50,6 +55,11 @@ MISTAKES = {
         (("    return accept\n", ""),), f"{NOT_AT_ALL} names_survive_decoration"
     ),
     "answers-200": Mistake((('"accepted", 202', '"accepted"'),), NOT_ACCEPTED),
+    "returns-the-views-result": Mistake(
+        ((f'{THREAD}\n        return "accepted", 202', "return view(*args, **kwargs)"),),
+        NOT_ACCEPTED,
+        named="answers-200",
+    ),
     "catch-all-not-decorated": Mistake((("    @async_api\n", ""),), "catch_all_is_asynchronous"),
     "one-after-the-other": Mistake(
         (
