@@ -80,7 +80,7 @@ def running_is_not_202(site, work, location, running):
         return Broken(
             f"{saw}. Its record is in tasks, under a key of the type {kind}.",
             "The task_id that GetTaskStatus.get receives from the URL is a string. In a dict, a "
-            f"{kind} and a string are different keys, even if they look the same when printed.",
+            f"string never finds a key of the type {kind}, even if both look the same in print.",
             "Make the id a string, once, before you use it for url_for and tasks: "
             "uuid.uuid4().hex is one.",
             "id-not-a-string",
@@ -320,6 +320,17 @@ def harmed_by_other_methods(response):
         f"over, a GET returned {response.status}.",
         "The task's client does not get its response.",
         "What do these four requests change?",
+    )
+
+
+def not_its_202(response):
+    """The Broken for a request that got no 202, because its task had ended by then."""
+    return Broken(
+        f"A task ended before its request did, and the request returned {response.status}.",
+        "If the task takes longer, the request returns a 202. What a client gets must not depend "
+        "on which of two threads is faster.",
+        "Return the 202 itself, for example Response(*accepted), and not what tasks holds by "
+        "then: the task may already have replaced it.",
     )
 
 

@@ -96,7 +96,7 @@ def one_more_work(site, function):
 
 def next_location(site, work):
     """Send a request to work that is released, and wait for its task; return its Location."""
-    location = site.location(site.get(work.url))
+    location = site.location(site.expect_202(site.get(work.url), f"GET {work.url}"))
     site.over(site.call(work, len(site.locations)))
     return location
 

@@ -128,8 +128,10 @@ def test_a_task_may_end_before_its_request(site):
     usual = scenes.finished(site, other)
     work.release()
     with scenes.tasks_end_first(site):
-        location = site.location(site.send("GET", work.url))
-    response = site.settled(location)
+        accepted = site.send("GET", work.url)
+    if accepted.status_code != 202:
+        raise diagnose.not_its_202(accepted)
+    response = site.settled(site.location(accepted))
     if response.status_code != 200:
         raise diagnose.lost_before_its_202(site, response, usual)
 
