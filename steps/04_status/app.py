@@ -33,7 +33,7 @@ def async_api(view):
             with app.request_context(environ):
                 vars(g).update(from_hooks)
                 # TODO (c): response_of(), below, calls the view. Then the record holds the
-                # response: status, headers and body. Why not the response object itself?
+                # response: body, status and headers. Why not the response object itself?
                 view(*args, **kwargs)
             # TODO (d): Whatever fails, the record holds a response in the end, and the log shows
             # the traceback. Which part of a try statement always runs?

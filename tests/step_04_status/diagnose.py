@@ -1,13 +1,13 @@
 """What is wrong with a status URL, an id or a finished task: facts in, a Broken out."""
 
+import json
 import re
 import uuid
 from itertools import pairwise
-from textwrap import shorten
 
 from tests.harness.expect import Broken
-from tests.harness.load import described_value
 from tests.harness.sent import difference
+from tests.harness.words import described, described_value
 from tests.step_04_status import scenes
 
 # While the task is running
@@ -48,6 +48,15 @@ def running_is_not_202(site, work, location, running):
             "Create the record before the thread starts, not only when the task ends.",
             "no-record-before-the-end",
         )
+    if running.status_code == 200 and running.data == over.data == b"null\n":
+        return Broken(
+            f"{saw} with the body null, and so it did once the task was over.",
+            "null is the JSON for None, which is what a Python function returns if it ends without "
+            "a return.",
+            "Does GetTaskStatus.get return the response that it builds from the record, as in "
+            "return Response(*record)?",
+            "record-not-returned",
+        )
     if running.status_code == over.status_code == 200 and over.data != b"done":
         report = over.get_data(as_text=True).strip()
         return Broken(
@@ -65,12 +74,53 @@ def running_is_not_202(site, work, location, running):
             "A view can return a status code: return body, 202, headers.",
             "running-is-200",
         )
+    if running.status_code == 500:
+        return failed(site, saw, "Only a 202 says that the task is still running.")
+    if kind := kind_of_key(site, location):
+        return Broken(
+            f"{saw}. Its record is in tasks, under a key of the type {kind}.",
+            "The task_id that GetTaskStatus.get receives from the URL is a string. In a dict, a "
+            f"string never finds a key of the type {kind}, even if both look the same in print.",
+            "Make the id a string, once, before you use it for url_for and tasks: "
+            "uuid.uuid4().hex is one.",
+            "id-not-a-string",
+        )
     return Broken(
         f"{saw}.",
         "The client was told to poll there, and only a 202 says that the task is still running.",
-        "Is there a resource at this URL? Is the record there before the 202 is sent?"
-        + site.last_words(),
+        "Is there a resource at this URL? Is the record in tasks before the 202 is sent, under a "
+        "key that equals the last part of the URL, a string?",
     )
+
+
+def kind_of_key(site, location):
+    """The type of the key under which tasks has a running task's record, if it is not a string."""
+    tasks = getattr(site.module, "tasks", None)
+    task_id = location.rpartition("/")[2]
+    for key in list(tasks) if isinstance(tasks, dict) else []:
+        if not isinstance(key, str) and task_id in (str(key), getattr(key, "hex", None)):
+            return type(key).__name__
+    return None
+
+
+def failed(site, saw, means):
+    """The Broken for a status URL that returned 500: with which exception, and where?"""
+    if not site.errors:
+        return Broken(
+            f"{saw}.{site.last_words()}", means, "A 500 is an error in the server's code."
+        )
+    error = site.errors[-1]
+    saw = f"{saw}. It failed with {described(error)}{site.place(error)}."
+    other = re.match(r"GetTaskStatus\.\w+\(\) .*(unexpected|positional).* argument", str(error))
+    if other and not site.place(error):
+        return Broken(
+            saw,
+            "Flask-RESTful passes to each method of the resource what is in its URL: task_id=….",
+            "After self, the method needs a parameter of the same name as in /status/<task_id>.",
+            "method-without-task-id",
+        )
+    look = "Start at that line." if site.place(error) else "Start with this exception."
+    return Broken(saw, means, look)
 
 
 def running_without_location():
@@ -222,11 +272,10 @@ def unknown_is_not_404(site, url, response):
             "(For this to work, never store None as the record of a running task.)",
             "unknown-is-500",
         )
-    return Broken(
-        saw,
-        "A client with a wrong or old URL should learn that there is no such task.",
-        "Call abort(404) if there is no record with this id." + site.last_words(),
-    )
+    old = "A client with a wrong or old URL should learn that there is no such task."
+    if response.status_code == 500:
+        return failed(site, saw.removesuffix("."), old)
+    return Broken(saw, old, "Call abort(404) if there is no record with this id.")
 
 
 def some_ids_only(url, other, response):
@@ -255,8 +304,11 @@ def status_url_takes(site, method, location, response):
             "finds CatchAll. Write a post() that returns 405.",
             "post-starts-a-task",
         )
+    saw = f"A {method} to {location} returned {response.status}"
+    if response.status_code == 500:
+        return failed(site, saw, "405 Method Not Allowed says that this URL is only for reading.")
     return Broken(
-        f"A {method} to {location} returned {response.status}.",
+        f"{saw}.",
         "Such a request could start or change something. A client may only read a status URL.",
         "405 Method Not Allowed says that this URL is only for reading.",
     )
@@ -268,6 +320,17 @@ def harmed_by_other_methods(response):
         f"over, a GET returned {response.status}.",
         "The task's client does not get its response.",
         "What do these four requests change?",
+    )
+
+
+def not_its_202(response):
+    """The Broken for a request that got no 202, because its task had ended by then."""
+    return Broken(
+        f"A task ended before its request did, and the request returned {response.status}.",
+        "If the task takes longer, the request returns a 202. What a client gets must not depend "
+        "on which of two threads is faster.",
+        "Return the 202 itself, for example Response(*accepted), and not what tasks holds by "
+        "then: the task may already have replaced it.",
     )
 
 
@@ -322,114 +385,6 @@ def half_finished(early, final):
     )
 
 
-# Tasks that fail
-
-
-def failed_but_not_500(site, response):
-    saw = f"A task failed with an ArithmeticError, and its status URL returned {response.status}."
-    if response.status_code == 202:
-        return Broken(
-            saw,
-            "The task is over, but its client polls forever. It should get a 500 Internal Server "
-            "Error.",
-            "What does the record hold if an exception leaves your code? Which part of a try "
-            "statement runs even then?" + site.last_words(),
-        )
-    return Broken(
-        saw,
-        "The work failed, and not because of the client. So the client should get a 500 Internal "
-        "Server Error.",
-        "What does your code do with an exception that is not an HTTPException?"
-        + site.last_words(),
-    )
-
-
-def leaked(site, body, story, expected=b""):
-    """The Broken for a response that tells the client how the program failed, or None.
-
-    expected: the body that the blocking endpoint sends.
-    """
-    text = body.decode(errors="replace")
-    look = "Send the client a 500 without details, and write the traceback to the log."
-    if "Traceback (most recent call last)" in text:
-        return Broken(
-            f"{story} The client got a traceback.",
-            "A traceback shows strangers how your program works inside.",
-            look,
-            "traceback-to-client",
-        )
-    for message in re.findall(r"^\w*(?:Error|Exception): (.{9,}?)\.?$", site.printed(), re.M):
-        if message in text and message.encode() not in expected:
-            return Broken(
-                f"{story} The client got the text of an exception: "
-                + shorten(message, 70, placeholder="…"),
-                "That text is for you. It can contain the names of files and tables, and other "
-                "people's data.",
-                look,
-                "error-text-to-client",
-            )
-    return None
-
-
-def says_too_much(body):
-    return Broken(
-        f"A task failed with an ArithmeticError. Its client got {described_value(body)}.",
-        "It shows strangers how your program works inside.",
-        "Send the client a 500 without details, and write the traceback to the log.",
-    )
-
-
-def traceback_not_logged():
-    return Broken(
-        "A task failed with an ArithmeticError, and its traceback was neither logged nor printed.",
-        "Nobody who looks for the error will know where it is.",
-        "In an except block, app.logger.exception(...) writes the traceback to the log. Does the "
-        "exception reach such a block?",
-    )
-
-
-def not_500_after(site, exception, response):
-    """The Broken for a task whose view raised this kind of exception."""
-    name = exception.__name__
-    if response.status_code == 202 and scenes.is_finished(site, scenes.fail):
-        return Broken(
-            f"The view raised {name}. The task is over, but its status URL still returns 202.",
-            "The client gets a response if the view raises ArithmeticError, but not here, because "
-            f"{name} is not a subclass of Exception. The client polls forever.",
-            "An except BaseException clause catches everything.",
-            "only-exception-caught",
-        )
-    return Broken(
-        f"The view raised {name}, and the task's status URL returned {response.status}.",
-        "The work was not done, so the client should get a 500 Internal Server Error.",
-        f"{name} is not a subclass of Exception. An except BaseException clause catches it, and a "
-        "finally block runs however the task ends.",
-    )
-
-
-def teardown_failed(site, response):
-    """The Broken for a task after which a teardown function raised an OSError."""
-    uncaught = any(isinstance(error, OSError) for error, _ in site.threads.crashes)
-    return Broken(
-        "A teardown function failed after the view, and the task's status URL returned "
-        f"{response.status}.",
-        "The task is over, and its status URL has to say so.",
-        "Is the with statement inside the try? Leaving a context can raise an exception, too.",
-        "with-outside-the-try" if response.status_code == 202 and uncaught else None,
-    )
-
-
-def error_handler_failed(response):
-    return Broken(
-        "The view divided by zero, and the app's own error handler for 500 failed as well. The "
-        f"task's status URL returned {response.status}.",
-        "There is no response left to keep, but the task is over. So the client should get a 500 "
-        "Internal Server Error.",
-        "What does the record hold if an except block raises an exception? Let it hold a plain "
-        "500 until there is something better.",
-    )
-
-
 def path_not_sent_back(site, path, response):
     return Broken(
         f"GET /{path} led to {response.status}, with "
@@ -437,4 +392,16 @@ def path_not_sent_back(site, path, response):
         f'The client should get the JSON string "The answer is: {path}".',
         "What does CatchAll.get return? Does the task's record hold the response that "
         "Flask-RESTful builds from that?" + site.last_words(),
+    )
+
+
+def post_not_sent_back(site, sent, expected, response):
+    body = response.get_data(as_text=True)
+    return Broken(
+        f"POST /hello with the JSON {json.dumps(sent)} led to {response.status}, with "
+        f"{described_value(body)} as {response.mimetype}.",
+        f"The client should get the JSON {json.dumps(expected)}.",
+        "What does CatchAll.post return? Does the task's record hold the response that "
+        "Flask-RESTful builds from that?" + site.last_words(),
+        "post-without-its-path" if response.is_json and response.json == sent else None,
     )

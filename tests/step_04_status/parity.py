@@ -11,7 +11,7 @@ from tests.harness.sent import Sent, difference, headers_in_words, sent
 from tests.harness.site import Site
 from tests.harness.watched import Watched
 from tests.harness.work import Call
-from tests.step_04_status import diagnose, scenes
+from tests.step_04_status import failed_tasks, scenes
 
 
 @dataclass
@@ -138,7 +138,7 @@ def still_202(task):
 def leaked(task):
     if not task.is_500:
         return None
-    return diagnose.leaked(task.site, task.seen.body, task.story, task.expected.body)
+    return failed_tasks.leaked(task.site, task.seen.body, task.story, task.expected.body)
 
 
 def exception_kept(task):
@@ -167,6 +167,25 @@ def abort_taken_for_a_crash(task):
         "Call app.handle_user_exception(error) first. It is a crash only if that call raises an "
         "exception, too.",
         "abort-becomes-500",
+    )
+
+
+def replaced_by_another_500(task):
+    """The task read the response to its exception, and then kept another."""
+    if not task.is_500 or not is_500(task.expected):
+        return None
+    body, read = scenes.body_of_500(task.site)
+    if not read or body == scenes.SORRY:
+        return None
+    return Broken(
+        f"{task.story} The body of the 500 from its status URL was "
+        f"{described_value(task.seen.body)}.",
+        f"The blocking endpoint sends {described_value(task.expected.body)}. (The check has added "
+        "error handlers.) If a view fails, your code gets the right response and reads its body, "
+        "but in the end the record has another one.",
+        "Does an except block replace the response that you have kept? The place for a plain 500 "
+        "is before the try statement: then it stays only if there is nothing better.",
+        "kept-response-replaced",
     )
 
 
@@ -256,6 +275,7 @@ CAUSES = [
     leaked,
     exception_kept,
     abort_taken_for_a_crash,
+    replaced_by_another_500,
     handlers_forgotten,
     built_at_the_poll,
     built_by_other_rules,

@@ -7,6 +7,7 @@ from tests.harness.thread_starts import ignore, observe
 
 KINDS = {"view": "plain view", "resource": "Flask-RESTful resource"}
 FAILURE = "seven is not a number today"
+SORRY = b"sorry"
 
 
 def fail():
@@ -59,6 +60,34 @@ def is_finished(site, function):
     return finished(site, one_more_work(site, function)).status_code != 202
 
 
+def body_of_500(site):
+    """Return the body that a failed task's client gets, and whether the task read SORRY.
+
+    SORRY is the body of the response that the app's error handler for 500 now returns.
+    """
+    read = []
+
+    class Response(site.app.response_class):
+        def get_data(self, *args, **kwargs):
+            if not site.threads.in_request_thread():
+                read.append(self)
+            return super().get_data(*args, **kwargs)
+
+    site.app._got_first_request = False
+    site.app.register_error_handler(500, lambda error: Response(SORRY, 500))
+    return finished(site, site.work(fail)).data, bool(read)
+
+
+def from_catch_all(site, method, path, **request):
+    """Send a request to CatchAll, and let its work end; return what its status URL then returns."""
+    exchange = site.start(method, path, **request)
+    sleep = site.slept(exchange)
+    location = site.location(site.expect_202(site.response(exchange, [sleep]), f"{method} {path}"))
+    site.clock.advance(sleep.seconds)
+    site.quiet()
+    return site.poll(location)
+
+
 def one_more_work(site, function):
     """Return site.work(function), although Flask takes no more views after the first request."""
     site.app._got_first_request = False
@@ -67,7 +96,7 @@ def one_more_work(site, function):
 
 def next_location(site, work):
     """Send a request to work that is released, and wait for its task; return its Location."""
-    location = site.location(site.get(work.url))
+    location = site.location(site.expect_202(site.get(work.url), f"GET {work.url}"))
     site.over(site.call(work, len(site.locations)))
     return location
 

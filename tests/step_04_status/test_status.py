@@ -14,7 +14,7 @@ from tests.harness.app import METHODS
 from tests.harness.every_line import polled_at_every_line
 from tests.harness.sent import sent
 from tests.step_03_request_context.test_request_context import *  # noqa: F403
-from tests.step_04_status import diagnose, flask_rules, parity, scenes
+from tests.step_04_status import diagnose, failed_tasks, flask_rules, parity, scenes
 
 
 @pytest.mark.part("a")
@@ -128,8 +128,10 @@ def test_a_task_may_end_before_its_request(site):
     usual = scenes.finished(site, other)
     work.release()
     with scenes.tasks_end_first(site):
-        location = site.location(site.send("GET", work.url))
-    response = site.settled(location)
+        accepted = site.send("GET", work.url)
+    if accepted.status_code != 202:
+        raise diagnose.not_its_202(accepted)
+    response = site.settled(site.location(accepted))
     if response.status_code != 200:
         raise diagnose.lost_before_its_202(site, response, usual)
 
@@ -186,15 +188,21 @@ def test_the_response_is_closed(site):
 @pytest.mark.parametrize("path", ["hello", "a/b", "été", ""])
 def test_answers_with_the_path(site, path):
     """In the end, GET / and GET /<path> lead to 200 and the JSON string "The answer is: <path>"."""
-    exchange = site.start("GET", f"/{path}")
-    sleep = site.slept(exchange)
-    location = site.location(site.expect_202(site.response(exchange, [sleep]), f"GET /{path}"))
-    site.clock.advance(sleep.seconds)
-    site.quiet()
-    response = site.poll(location)
+    response = scenes.from_catch_all(site, "GET", f"/{path}")
     as_json = response.json if response.is_json else None
     if response.status_code != 200 or as_json != f"The answer is: {path}":
         raise diagnose.path_not_sent_back(site, path, response)
+
+
+@pytest.mark.part("c")
+def test_sends_back_what_it_received(site):
+    """In the end, POST /<path> leads to 200 and the JSON {"path": "<path>", "received": <JSON>}."""
+    sent = {"name": "Ada"}
+    expected = {"path": "hello", "received": sent}
+    response = scenes.from_catch_all(site, "POST", "/hello", json=sent)
+    as_json = response.json if response.is_json else None
+    if response.status_code != 200 or as_json != expected:
+        raise diagnose.post_not_sent_back(site, sent, expected, response)
 
 
 @pytest.mark.part("d")
@@ -207,14 +215,14 @@ def test_a_client_never_sees_a_traceback(site, kind, debug):
     view = scenes.fail_on_the_way if kind == "generator" else scenes.fail
     response = scenes.finished(site, site.work(view, resource=kind == "resource"))
     if response.status_code != 500:
-        raise diagnose.failed_but_not_500(site, response)
-    if leak := diagnose.leaked(site, response.data, "A task failed."):
+        raise failed_tasks.failed_but_not_500(site, response)
+    if leak := failed_tasks.leaked(site, response.data, "A task failed."):
         raise leak
     if b"Traceback" in response.data or scenes.FAILURE.encode() in response.data:
-        raise diagnose.says_too_much(response.data)
+        raise failed_tasks.says_too_much(response.data)
     site.quiet()
     if "Traceback" not in site.printed() or scenes.FAILURE not in site.printed():
-        raise diagnose.traceback_not_logged()
+        raise failed_tasks.traceback_not_logged(site)
 
 
 @pytest.mark.part("d")
@@ -227,7 +235,7 @@ def test_a_task_that_fails_is_finished(site, exception):
 
     response = scenes.finished(site, site.work(fail))
     if response.status_code != 500:
-        raise diagnose.not_500_after(site, exception, response)
+        raise failed_tasks.not_500_after(site, exception, response)
 
 
 @pytest.mark.part("d")
@@ -249,7 +257,7 @@ def test_a_task_whose_teardown_fails_is_finished(site):
 
     response = scenes.finished(site, site.work(lambda: "done"))
     if response.status_code not in (200, 500):
-        raise diagnose.teardown_failed(site, response)
+        raise failed_tasks.teardown_failed(site, response)
 
 
 @pytest.mark.part("d")
@@ -258,7 +266,7 @@ def test_a_task_whose_error_handler_fails_is_finished(site):
     site.app.register_error_handler(500, lambda error: scenes.fail())
     response = scenes.finished(site, site.work(lambda: 1 / 0))
     if response.status_code != 500:
-        raise diagnose.error_handler_failed(response)
+        raise failed_tasks.error_handler_failed(site, response)
 
 
 @pytest.mark.part("d")

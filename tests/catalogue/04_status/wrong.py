@@ -80,6 +80,7 @@ ALL_OF_B_TO_D = (
     "sends_what_the_blocking_endpoint_would the_response_can_be_read_again "
     "a_task_may_end_before_its_request other_methods_do_not_harm_a_task "
     "an_async_view_is_run_to_its_end the_response_is_closed answers_with_the_path "
+    "sends_back_what_it_received "
     "a_client_never_sees_a_traceback a_task_that_fails_is_finished "
     "sends_the_500_of_the_blocking_endpoint a_task_whose_teardown_fails_is_finished "
     "a_task_whose_error_handler_fails_is_finished a_response_that_cannot_be_closed_is_kept "
@@ -92,6 +93,12 @@ GUESSED = "ids_cannot_be_guessed"
 UNKNOWN = "an_unknown_task_is_404"
 HANDLER = "a_task_whose_error_handler_fails_is_finished"
 CLOSING = "a_response_that_cannot_be_closed_is_kept"
+NEVER_THE_RESPONSE = (
+    f"{PARITY} the_202_says_where_to_poll the_record_is_there_before_the_task_begins "
+    "the_location_holds_under_a_prefix an_async_view_is_run_to_its_end answers_with_the_path "
+    "sends_back_what_it_received a_client_never_sees_a_traceback a_task_that_fails_is_finished "
+    f"{CLOSING} {HANDLER}"
+)
 OUTSIDE = (
     f"a_task_whose_teardown_fails_is_finished teardown_functions_are_told_of_a_failure {CLOSING}"
 )
@@ -126,7 +133,8 @@ MISTAKES = {
         f"{PARITY} the_response_can_be_read_again other_methods_do_not_harm_a_task "
         "a_client_never_sees_a_traceback a_task_that_fails_is_finished "
         f"{HANDLER} a_task_whose_teardown_fails_is_finished "
-        f"an_async_view_is_run_to_its_end {CLOSING} answers_with_the_path",
+        f"an_async_view_is_run_to_its_end {CLOSING} answers_with_the_path "
+        "sends_back_what_it_received",
     ),
     "ids-are-counted": Mistake(made_by("str(len(tasks) + 1)"), GUESSED),
     "id-by-random": Mistake(made_by('f"{random.getrandbits(128):032x}"'), GUESSED),
@@ -163,6 +171,16 @@ MISTAKES = {
         ),
         "the_202_says_where_to_poll",
     ),
+    "id-not-a-string": Mistake(
+        ((ID, "task_id = uuid.uuid4()"),),
+        f"{NEVER_THE_RESPONSE} a_task_may_end_before_its_request "
+        "other_methods_do_not_harm_a_task a_task_whose_teardown_fails_is_finished",
+    ),
+    "record-not-returned": Mistake(((SEND, "        Response(*record)\n"),), NEVER_THE_RESPONSE),
+    "method-without-task-id": Mistake(
+        (("    def post(self, task_id):\n", "    def post(self):\n"),),
+        "no_method_on_a_status_url_starts_a_task",
+    ),
     "report-on-the-task": Mistake(
         (
             (
@@ -171,10 +189,7 @@ MISTAKES = {
                 '        return {"status": state, "response": str(record[0])}\n',
             ),
         ),
-        f"{PARITY} the_202_says_where_to_poll the_record_is_there_before_the_task_begins "
-        "the_location_holds_under_a_prefix "
-        "a_client_never_sees_a_traceback a_task_that_fails_is_finished answers_with_the_path "
-        f"an_async_view_is_run_to_its_end {CLOSING} {HANDLER}",
+        NEVER_THE_RESPONSE,
     ),
     "some-ids-only": Mistake(
         (
@@ -224,7 +239,7 @@ MISTAKES = {
     ),
     "headers-dropped": Mistake(
         ((KEEP, "record = response.get_data(), response.status, {}\n"),),
-        f"{PARITY} answers_with_the_path",
+        f"{PARITY} answers_with_the_path sends_back_what_it_received",
     ),
     "empty-is-never-finished": Mistake(
         (
@@ -370,4 +385,33 @@ MISTAKES = {
         ((f"                    {KEEP}{CLOSE}", f"{CLOSE}                    {KEEP}"),),
         CLOSING,
     ),
+    "post-without-its-path": Mistake(
+        (
+            (
+                'return {"path": path, "received": request.get_json()}',
+                "return request.get_json()",
+            ),
+        ),
+        "sends_back_what_it_received",
+    ),
+    "logged-without-traceback": Mistake(
+        (
+            (
+                RAISE,
+                "                    if unhandled:\n"
+                "                        app.logger.exception(unhandled)\n",
+            ),
+        ),
+        "a_client_never_sees_a_traceback teardown_functions_are_told_of_a_failure",
+    ),
+    "kept-response-replaced": Mistake(
+        (
+            (
+                LOG,
+                f'{LOG}                record = "Internal Server Error", 500, {{}}\n',
+            ),
+        ),
+        f"{UNHANDLED} {CLOSING}",
+    ),
+    "no-plain-500": Mistake((('            record = "", 500, {}\n', ""),), HANDLER),
 }

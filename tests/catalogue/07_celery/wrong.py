@@ -62,6 +62,7 @@ MISTAKES = {
         "sends_the_500_of_the_blocking_endpoint a_client_never_sees_a_traceback "
         "the_response_is_closed a_response_that_cannot_be_closed_is_kept "
         "a_task_whose_teardown_fails_is_finished answers_with_the_path "
+        "sends_back_what_it_received "
         "every_202_says_when_to_ask",
     ),
     "nothing-is-sent": Mistake(
@@ -87,6 +88,7 @@ MISTAKES = {
         "sends_the_500_of_the_blocking_endpoint a_client_never_sees_a_traceback "
         "a_response_that_cannot_be_closed_is_kept "
         "a_task_whose_teardown_fails_is_finished answers_with_the_path "
+        "sends_back_what_it_received "
         "a_view_may_allow_a_cache",
     ),
     "pickle-is-sent": Mistake(
