@@ -86,6 +86,16 @@ def returns_a_response():
     return flask.Response("<p>hello", 203, {"X-Color": "green"}, content_type="text/html")
 
 
+@ending("returned a picture")
+def returns_a_picture():
+    return flask.Response(b"\x89PNG\r\n\x1a\n\xff", mimetype="image/png")
+
+
+@ending("returned a response with a reason of its own")
+def returns_a_response_with_a_reason():
+    return flask.Response("<p>hello", "299 Brewed")
+
+
 @ending("returned a response and a status code")
 def returns_a_response_and_a_status_code():
     return flask.Response("<p>hello"), 201

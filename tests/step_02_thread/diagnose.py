@@ -90,9 +90,10 @@ def error_not_logged(call):
     if not isinstance(call.error, ArithmeticError):
         return diagnose.failed_view(call)
     return Broken(
-        "The work raised an exception, and nothing was logged or printed about it.",
+        "The work raised an exception, and its message was neither logged nor printed.",
         "You would never find out that the work is not being done.",
-        "A thread prints the exception that ends it, unless you catch it. If you do, log it with "
-        "app.logger.exception().",
+        "A thread prints the exception that ends it, unless something catches it: an except block, "
+        "a pool, or a function that returns it to you. Log it in an except block with "
+        "app.logger.exception(), or raise it again.",
         "error-swallowed",
     )

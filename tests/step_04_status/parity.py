@@ -252,6 +252,34 @@ def built_by_other_rules(task):
     )
 
 
+def body_as_text(task):
+    """The response was made, but its body is not text."""
+    try:
+        task.expected.body.decode()
+    except UnicodeDecodeError as error:
+        if task.is_500 and type(error).__name__ in task.last_words:
+            return Broken(
+                f"{task.story} The task's status URL returned 500.{task.last_words}",
+                f"The blocking endpoint sends {described_value(task.expected.body)}. That isn't "
+                "text, so it can't be decoded.",
+                "Keep the body as bytes: response.get_data().",
+                "body-as-text",
+            )
+    return None
+
+
+def reason_dropped(task):
+    seen, expected = task.seen.status, task.expected.status
+    if seen == expected or seen.split()[0] != expected.split()[0]:
+        return None
+    return Broken(
+        f"{task.story} The task's status URL sent the status {seen!r}.",
+        f"The blocking endpoint sends {expected!r}: the code, and then a reason of its own.",
+        "response.status is the code with its reason, and response.status_code is the code alone.",
+        "reason-dropped",
+    )
+
+
 def headers_dropped(task):
     seen, expected = task.seen, task.expected
     if (seen.status, seen.body) != (expected.status, expected.body):
@@ -279,5 +307,7 @@ CAUSES = [
     handlers_forgotten,
     built_at_the_poll,
     built_by_other_rules,
+    body_as_text,
+    reason_dropped,
     headers_dropped,
 ]

@@ -110,6 +110,19 @@ def made_by(line):
 
 
 MISTAKES = {
+    "body-as-text": Mistake(
+        (
+            (
+                "response.get_data(), response.status",
+                "response.get_data(as_text=True), response.status",
+            ),
+        ),
+        "sends_what_the_blocking_endpoint_would",
+    ),
+    "reason-dropped": Mistake(
+        (("response.get_data(), response.status,", "response.get_data(), response.status_code,"),),
+        "sends_what_the_blocking_endpoint_would",
+    ),
     "location-only-in-body": Mistake(
         (
             (
