@@ -355,6 +355,16 @@ def waits_without_limit(site, thread):
     )
 
 
+def called_not_passed():
+    return Broken(
+        "A request started a thread with no function to call.",
+        "If there are parentheses after the function's name, the request calls the function right "
+        "there, and the thread gets what it returns.",
+        "Pass the function itself to Thread as target=, without parentheses.",
+        "called-not-passed",
+    )
+
+
 def cleaner_ended(site, known, story):
     """The Broken for cleaners that have ended without an uncaught exception. known: all of them."""
     saw = f"{story} The app started a cleaner, but its thread has ended."
@@ -372,11 +382,13 @@ def cleaner_ended(site, known, story):
         "event is set"
     )
     if not any(thread in known for thread in site.clock.readings):
+        if any(not callable(target) for target in site.threads.targets):
+            return called_not_passed()
         return Broken(
             f"{saw} It never read the clock, so it has never swept.",
             means,
-            f"What ended the function? {wait}. So a loop goes on while it returns False: while "
-            "not ...",
+            f"What ended the function? {wait}. So the loop has to go on while it returns False: "
+            "while not ...",
             "ends-before-the-first-sweep",
         )
     return Broken(

@@ -220,6 +220,27 @@ MISTAKES = {
         ),
         "the_cleaner_starts_once",
     ),
+    "sweep-thread-for-each-request": Mistake(
+        (
+            (
+                START,
+                "    if not app.testing:\n"
+                "        threading.Thread(target=clean_old_tasks, daemon=True).start()\n",
+            ),
+        ),
+        "the_cleaner_starts_once the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
+        named="cleaner-without-loop",
+    ),
+    "called-not-passed": Mistake(
+        (
+            (
+                START,
+                "    if not app.testing:\n"
+                "        threading.Thread(target=clean_old_tasks(), daemon=True).start()\n",
+            ),
+        ),
+        "the_cleaner_starts_once the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
+    ),
     "start-without-lock": Mistake(
         (("    with starting:", "    if True:"),), "the_cleaner_starts_once"
     ),
