@@ -29,6 +29,7 @@ class Clock:
         self.readings = []  # the thread that took each reading so far
         self.asked = set()  # the functions called: "time", "monotonic", "now", "utcnow"
         self.failing = False  # whether the next reading will fail
+        self.failed = False  # whether one has failed
         self._changes = changes
         self._steady, self._system = 1000.0, time.time()
         self._moved = threading.Condition()
@@ -76,7 +77,7 @@ class Clock:
         if self._closed:
             raise SystemExit
         if self.failing:
-            self.failing = False
+            self.failing, self.failed = False, True
             raise OSError("the clock failed once, as part of a check")
         return getattr(self, shown)
 

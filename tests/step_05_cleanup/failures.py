@@ -6,10 +6,14 @@ from tests.harness.cleaner import cleaners
 from tests.harness.expect import Broken
 from tests.harness.load import described
 
+DEFAULTS = {"KEEP_SECONDS": 300, "SWEEP_SECONDS": 60}  # the lesson's
+
 ONE_STEP = (
     "Between the line that tests something and the line that acts on the outcome, another thread "
-    "can run. Hold one lock, shared by all threads, while both lines run."
+    "can run. Hold a lock while both lines run. All threads have to share the lock, so create it "
+    "outside the function."
 )
+OWN_LOCK = " Do not use the sweep's lock here, or each request would wait for a sweep to end."
 
 # A sweep that raises an exception, or does not return
 
@@ -32,13 +36,33 @@ def failed_sweep(site, error):
     saw = f"clean_old_tasks() raised {described(error)}{site.place(error)}."
     return (
         assigned_to_a_global(site, error, saw)
+        or setting_missing(error, saw)
         or changed_while_looping(error, saw)
         or failed_for_a_task(site, error, saw)
         or Broken(
             saw,
             "A sweep that raises an exception stops there, so old tasks stay in memory.",
-            "What does this line rely on that is not true?",
+            start_at(site, error),
         )
+    )
+
+
+def start_at(site, error):
+    return "Start at that line." if site.place(error) else "Start at clean_old_tasks()."
+
+
+def setting_missing(error, saw):
+    """The Broken for a setting that the lesson asks for, if app.config does not have it."""
+    default = DEFAULTS.get(error.args[0]) if isinstance(error, KeyError) and error.args else None
+    if default is None:
+        return None
+    key = error.args[0]
+    return Broken(
+        saw,
+        f"A dict raises KeyError for a key that it does not have. Here, the key is {key!r}.",
+        f'Does your file set app.config["{key}"]? The lesson sets it to {default}, above the line '
+        "with from_prefixed_env().",
+        "setting-forgotten",
     )
 
 
@@ -101,6 +125,13 @@ def failed_for_a_task(site, error, saw):
             "Is the end of every task noted, however it ends? Is its id the same everywhere?",
         )
     return None
+
+
+def failed_request(site, what):
+    """The Broken for the last exception that a request raised, if it tells the mistake, or None."""
+    error = site.errors[-1]
+    saw = f"{what} failed with {described(error)}{site.place(error)}."
+    return assigned_to_a_global(site, error, saw)
 
 
 def id_of(location):
@@ -171,7 +202,7 @@ def sweeps_collided(site, error):
     return Broken(
         f"Two sweeps ran at the same time, and one of them failed with {described(error)}"
         f"{site.place(error)}.",
-        "Both found the same old task, and then both tried to remove it.",
+        "One sweep relied on something that the other one removed in the meantime.",
         ONE_STEP,
         "sweeps-without-lock",
     )
@@ -182,7 +213,7 @@ def started_twice():
         "The first two requests arrived at the same time, and in one of them start() raised "
         "RuntimeError: threads can only be started once.",
         "Both saw that the cleaner had not been started, and then both started it.",
-        ONE_STEP,
+        ONE_STEP + OWN_LOCK,
         "start-without-lock",
     )
 
@@ -235,40 +266,60 @@ def overlooked(status_code):
 def never_started():
     return Broken(
         "The app served requests, but started no threads except those for their tasks.",
-        "Nothing calls clean_old_tasks(), so memory fills up.",
-        "Does your code reach cleaner.start()? Flask calls a function before each request only if "
-        "it is decorated with @app.before_request.",
+        "The cleaner is a thread of its own, because old tasks have to be forgotten even while no "
+        "requests come.",
+        "Does your code reach the line that starts the cleaner? Flask calls a function before each "
+        "request only if it is decorated with @app.before_request.",
         "cleaner-never-started",
+    )
+
+
+def no_cleaner(site, work):
+    """The Broken for an app that has started no cleaner. In tasks, there is an old task."""
+    before = dict(site.named("tasks"))
+    calls = len(work.calls)
+    site.get(work.url)
+    for call in work.calls[calls:]:
+        site.done(call)
+    if before.items() <= dict(site.named("tasks")).items():
+        return never_started()
+    return Broken(
+        "No cleaner is running. A task became old, and nothing happened to its record until the "
+        "next request came.",
+        "Without requests, old tasks stay in memory. A cleaner is a thread that needs no requests.",
+        "If @app.before_request is still on the line above clean_old_tasks(), take it out. Start a "
+        "thread that sweeps again and again.",
+        "sweeps-at-requests",
     )
 
 
 def will_not_sweep(site, story):
     """The Broken for a cleaner that does not sweep any more, if that can be seen, or None."""
     known = cleaners(site)
-    all_ended = not any(thread.is_alive() for thread in known)
+    all_ended = known and not any(thread.is_alive() for thread in known)
     if error := next((e for e, thread in site.threads.crashes if thread in known), None):
         return cleaner_failed(site, error)
-    if not known:
-        return never_started() if site.threads.at_rest() else None
     if broken := rests_too_long(site):
         return broken
+    if known and all(waits_for_good(site, thread) for thread in known):
+        return waits_without_limit(site, known[0])
     if all_ended and len(cleaners(site)) == len(known):  # else one has started another
-        return cleaner_ended(story)
+        return cleaner_ended(site, known, story)
     return None
 
 
 def cleaner_failed(site, error):
     saw = f"The cleaner's thread failed with {described(error)}{site.place(error)}."
-    means = "Now nothing is forgotten, and nobody notices until the memory is full."
+    means = "An exception that nothing catches ends its thread. This cleaner sweeps no more."
     if "the clock failed once" in str(error):
         return Broken(
             saw,
             means,
-            "Catch the exception inside the loop, around clean_old_tasks(), so that the loop goes "
-            "on.",
+            "Catch the exception so that the cleaner goes on with the next sweep. Does the try go "
+            "around the loop, or inside it?",
             "dies-of-first-error",
         )
-    return Broken(saw, means, "What does this line rely on that is not true?")
+    return assigned_to_a_global(site, error, saw) or Broken(saw, means, start_at(site, error))
 
 
 def rests_too_long(site):
@@ -287,12 +338,64 @@ def rests_too_long(site):
     return None
 
 
-def cleaner_ended(story):
+def waits_for_good(site, thread):
+    """Whether a thread waits for stop_cleaner, with no limit."""
+    wait = site.threads.resting(thread)
+    stop = getattr(site.module, "stop_cleaner", site)
+    return wait is not None and wait.what is stop and wait.seconds is None
+
+
+def waits_without_limit(site, thread):
     return Broken(
-        f"{story} The app started a cleaner, but its thread has ended.",
-        "A thread ends when its function returns. After that, nothing sweeps.",
-        "The cleaner needs a loop. stop_cleaner.wait(seconds) returns False when the time is up, "
-        "and True as soon as the event is set, so it can be part of the loop's condition.",
+        f"The cleaner waits until stop_cleaner is set{site.at(thread)}. It does not sweep until "
+        "then.",
+        "Without an argument, wait() has no limit.",
+        'Pass the number of seconds: stop_cleaner.wait(app.config["SWEEP_SECONDS"]).',
+        "waits-without-limit",
+    )
+
+
+def called_not_passed():
+    return Broken(
+        "A request started a thread with no function to call.",
+        "If there are parentheses after the function's name, the request calls the function right "
+        "there, and the thread gets what it returns.",
+        "Pass the function itself to Thread as target=, without parentheses.",
+        "called-not-passed",
+    )
+
+
+def cleaner_ended(site, known, story):
+    """The Broken for cleaners that have ended without an uncaught exception. known: all of them."""
+    saw = f"{story} The app started a cleaner, but its thread has ended."
+    means = "A thread ends when its function returns. After that, it sweeps no more."
+    if site.clock.failed:
+        return Broken(
+            saw,
+            means,
+            "After an error in a sweep, the loop has to go on. Is the try around the loop? Then "
+            "the error ends the loop first. Put the try inside the loop.",
+            "try-around-the-loop",
+        )
+    wait = (
+        "stop_cleaner.wait(seconds) returns False when the time is up, and True as soon as the "
+        "event is set"
+    )
+    if not any(thread in known for thread in site.clock.readings):
+        if any(not callable(target) for target in site.threads.targets):
+            return called_not_passed()
+        return Broken(
+            f"{saw} It never read the clock, so it has never swept.",
+            means,
+            f"What ended the function? {wait}. So the loop has to go on while it returns False: "
+            "while not ...",
+            "ends-before-the-first-sweep",
+        )
+    return Broken(
+        saw,
+        means,
+        f"The cleaner needs a loop that goes on. {wait}, so it can be part of the loop's "
+        "condition.",
         "cleaner-without-loop",
     )
 

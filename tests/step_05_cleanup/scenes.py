@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 
-from tests.harness.cleaner import come_to_rest, running_cleaners
+from tests.harness.cleaner import cleaners, come_to_rest, running_cleaners
 from tests.harness.expect import LIMIT
 from tests.step_05_cleanup import failures
 from tests.step_05_cleanup.failures import id_of
@@ -18,11 +18,19 @@ KEEP = 5 * 60  # seconds: the KEEP_SECONDS of the lesson
 def finish(site, work):
     """Have a task do the work, from its request to its end; return its status URL."""
     work.release()
-    location = site.location(site.expect_202(site.get(work.url), f"GET {work.url}"))
+    location = site.location(accepted(site, site.get(work.url), f"GET {work.url}"))
     site.poll(location)
     for call in work.calls:
         site.done(call)
     return location
+
+
+def accepted(site, response, what):
+    """Return the response, which must be a 202. what: what returned it, for a sentence."""
+    failed = response.status_code == 500 and site.errors
+    if failed and (broken := failures.failed_request(site, what)):
+        raise broken
+    return site.expect_202(response, what)
 
 
 def found(site, location):
@@ -151,7 +159,7 @@ def first_two_requests(site, work):
     if "threads can only be started once" in site.printed():
         raise failures.started_twice()
     for response in responses:
-        site.expect_202(response, "One of the first two requests")
+        accepted(site, response, "One of the first two requests")
 
 
 # The cleaner
@@ -172,19 +180,31 @@ def count_cleaners(site, work, requests):
     return len(running_cleaners(site))
 
 
-def expect_the_cleaner_to_forget(site, location, story):
-    """Let the task become old, and poll until it is forgotten; if it will not be, raise Broken.
+def expect_the_cleaner_to_forget(site, work, location, story):
+    """Let the task become old, and wait until it is forgotten; if it will not be, raise Broken.
 
-    story: what to say in that case.
+    No request comes before the cleaner has changed something in tasks, because an app may sweep at
+    requests. story: what to say if it does not.
     """
     if broken := failures.rests_too_long(site):  # as time passes, it may end a time.sleep()
         raise broken
+    before = dict(site.named("tasks"))
+
+    def changed():
+        return dict(site.named("tasks")) != before
+
+    def forgotten():
+        return changed() and site.get(location).status_code == 404
+
     site.clock.advance(KEEP + 1)
     give_up = time.monotonic() + LIMIT
-    while site.get(location).status_code != 404:
+    while not forgotten():
         site.clock.advance(0.01)
+        site.changes.wait_until(changed, 0.01)
+        if not (changed() or cleaners(site) or site.threads.serving() or site.threads.busy()):
+            raise failures.no_cleaner(site, work)
         broken = failures.will_not_sweep(site, story)
-        if broken and site.get(location).status_code != 404:
+        if broken and not forgotten():
             raise broken
         if time.monotonic() > give_up:
             raise failures.not_forgotten_in_time(site, story)

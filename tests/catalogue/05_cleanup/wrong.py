@@ -134,6 +134,14 @@ MISTAKES = {
         "two_sweeps_at_once_forget_only_what_is_old nothing_is_lost_during_a_sweep "
         "the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
     ),
+    "setting-forgotten": Mistake(
+        (('app.config["KEEP_SECONDS"] = 5 * 60\n', ""),),
+        "a_task_is_forgotten_five_minutes_after_its_end a_younger_task_is_kept "
+        "a_running_task_is_kept_however_old age_counts_from_the_end "
+        "age_counts_on_a_clock_that_cannot_be_set "
+        "two_sweeps_at_once_forget_only_what_is_old nothing_is_lost_during_a_sweep "
+        "the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
+    ),
     "global-forgotten": Mistake(
         taking(
             "old = {task_id for when, task_id in list(ended) if when < horizon}",
@@ -167,6 +175,11 @@ MISTAKES = {
     ),
     "sweeps-without-lock": Mistake(
         (("    with sweeping:", "    if True:"),), "two_sweeps_at_once_forget_only_what_is_old"
+    ),
+    "lock-for-each-sweep": Mistake(
+        (("    with sweeping:", "    with threading.Lock():"),),
+        "two_sweeps_at_once_forget_only_what_is_old",
+        named="sweeps-without-lock",
     ),
     "sweep-never-returns": Mistake(
         (
@@ -207,21 +220,108 @@ MISTAKES = {
         ),
         "the_cleaner_starts_once",
     ),
+    "sweep-thread-for-each-request": Mistake(
+        (
+            (
+                START,
+                "    if not app.testing:\n"
+                "        threading.Thread(target=clean_old_tasks, daemon=True).start()\n",
+            ),
+        ),
+        "the_cleaner_starts_once the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
+        named="cleaner-without-loop",
+    ),
+    "called-not-passed": Mistake(
+        (
+            (
+                START,
+                "    if not app.testing:\n"
+                "        threading.Thread(target=clean_old_tasks(), daemon=True).start()\n",
+            ),
+        ),
+        "the_cleaner_starts_once the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
+    ),
     "start-without-lock": Mistake(
         (("    with starting:", "    if True:"),), "the_cleaner_starts_once"
+    ),
+    "lock-for-each-request": Mistake(
+        (("    with starting:", "    with threading.Lock():"),),
+        "the_cleaner_starts_once",
+        named="start-without-lock",
+    ),
+    "global-forgotten-at-the-start": Mistake(
+        (
+            ("    global cleaner\n", ""),
+            ("if cleaner is None and not app.testing", "if not app.testing and cleaner is None"),
+        ),
+        "the_cleaner_starts_once the_cleaner_sweeps_by_itself the_cleaner_survives_an_error "
+        "the_cleaner_stops_at_once the_cleaner_does_not_hold_the_process",
+        named="global-forgotten",
     ),
     "cleaner-never-started": Mistake(
         (("@app.before_request\n", ""),),
         "the_cleaner_starts_once the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
     ),
-    "sweeps-at-requests": Mistake(((START, "    clean_old_tasks()\n"),), "the_cleaner_starts_once"),
+    "sweeps-at-requests": Mistake(
+        ((START, "    clean_old_tasks()\n"),),
+        "the_cleaner_starts_once the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
+    ),
+    "sweeps-at-requests-only": Mistake(
+        (
+            ("@app.before_request\n", ""),
+            ("def clean_old_tasks", "@app.before_request\ndef clean_old_tasks"),
+        ),
+        "the_cleaner_starts_once the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
+        named="sweeps-at-requests",
+    ),
+    "sweeps-at-requests-beside-a-cleaner-that-waits": Mistake(
+        (
+            ("def clean_old_tasks", "@app.before_request\ndef clean_old_tasks"),
+            *resting("stop_cleaner.wait()"),
+        ),
+        "the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
+        named="waits-without-limit",
+    ),
+    "sweeps-when-a-task-ends": Mistake(
+        (("@app.before_request\n", ""), (NOTE, f"{NOTE}                clean_old_tasks()\n")),
+        "the_cleaner_starts_once the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
+        named="sweeps-at-requests",
+    ),
     "rest-not-from-config": Mistake(
         (('stop_cleaner.wait(app.config["SWEEP_SECONDS"])', "stop_cleaner.wait(60)"),),
+        "the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
+    ),
+    "waits-without-limit": Mistake(
+        (('stop_cleaner.wait(app.config["SWEEP_SECONDS"])', "stop_cleaner.wait()"),),
         "the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
     ),
     "cleaner-without-loop": Mistake(
         (("while not stop_cleaner.wait", "if not stop_cleaner.wait"),),
         "the_cleaner_sweeps_by_itself the_cleaner_survives_an_error",
+    ),
+    "ends-before-the-first-sweep": Mistake(
+        (("while not stop_cleaner.wait", "while stop_cleaner.wait"),),
+        "the_cleaner_sweeps_by_itself the_cleaner_survives_an_error the_cleaner_stops_at_once",
+    ),
+    "try-around-the-loop": Mistake(
+        resting(
+            "try:",
+            f"    {LOOP.splitlines()[0].strip()}",
+            "        clean_old_tasks()",
+            "except Exception:",
+            '    app.logger.exception("A sweep failed")',
+        ),
+        "the_cleaner_survives_an_error",
+    ),
+    "logged-without-a-message": Mistake(
+        (
+            (
+                'app.logger.exception("A sweep failed; the next one may succeed")',
+                "app.logger.exception()",
+            ),
+        ),
+        "the_cleaner_survives_an_error",
+        named=None,
     ),
     "dies-of-first-error": Mistake(
         resting(LOOP.splitlines()[0].strip(), "    clean_old_tasks()"),
