@@ -36,7 +36,7 @@ def async_api(view):
                 # response: body, status and headers. Why not the response object itself?
                 view(*args, **kwargs)
             # TODO (d): Whatever fails, the record holds a response in the end, and the log shows
-            # the traceback. Which part of a try statement always runs?
+            # the traceback. Which clause of a try statement always runs?
 
         # A daemon thread: Ctrl-C does not wait for it.
         threading.Thread(target=task, daemon=True).start()

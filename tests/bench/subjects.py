@@ -53,7 +53,7 @@ TITLES = {
     "step 6": "step 6, with a pool",
     "step 7": "step 7, with Celery",
     "flask-executor": "Flask-Executor",
-    LIKE_OURS: "Flask-Executor making responses",
+    LIKE_OURS: "Flask-Executor, response in the task",
     "huey": "huey",
     "rq": "RQ",
     "celery": "Celery",
