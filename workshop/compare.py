@@ -59,7 +59,7 @@ def show_comparison(step, spoil=False):
     if not table:
         console.print(f"{shown(step.app)} is the same as our solution.")
     elif likeness(*texts) < ALIKE:
-        console.print("Your code differs from ours almost everywhere, so here is all of ours:\n")
+        console.print("Most of your code differs from ours, so here is all of ours:\n")
         console.print(Text(texts[1].rstrip()))
     elif console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
         console.print(as_diff(*texts, titles))

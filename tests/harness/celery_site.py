@@ -122,8 +122,8 @@ class CelerySite(Site):
             exchange.wait()
         return Broken(
             "The view's work began in the request thread.",
-            "With task_always_eager, Celery calls the task as a function. There is no message and "
-            "no worker, and the client waits until the work is done.",
+            "With task_always_eager, Celery calls the Celery task like any other function. There "
+            "is no message and no worker, and the client waits until the work is done.",
             "task_always_eager is meant for tests. Leave it out.",
             "always-eager",
         )

@@ -20,7 +20,7 @@ def without_context(error, place):
             f"The task's thread called copy_current_request_context{place}.",
             "This function copies the context of the thread that calls it, and the task's thread "
             "had none.",
-            "Call the function in the request, and make its result the new thread's target.",
+            "Call the function in the request, and make what it returns the new thread's target.",
             "context-copied-in-thread",
         )
     used = proxy_used(error)
@@ -70,8 +70,8 @@ def from_no_environ(value, place):
         return Broken(
             f"{saw}Its argument was None.",
             means,
-            "A function without a return statement returns None. Does the one that makes the copy "
-            "return it?",
+            "A function without a return statement returns None. Does your function that copies "
+            "the environ return the copy?",
             "environ-not-returned",
         )
     if inspect.isroutine(value):

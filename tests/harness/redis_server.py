@@ -24,7 +24,7 @@ class RedisServer:
 
     @contextmanager
     def silent(self):
-        """Until the block ends, it accepts connections and answers nobody."""
+        """Until the block ends, it accepts connections, but sends nothing."""
         self._child.process.send_signal(signal.SIGSTOP)
         try:
             yield

@@ -92,8 +92,8 @@ def error_not_logged(call):
     return Broken(
         "The work raised an exception, and its message was neither logged nor printed.",
         "You would never find out that the work is not being done.",
-        "A thread prints the exception that ends it, unless something catches it: an except block, "
-        "a pool, or a function that returns it to you. Log it in an except block with "
-        "app.logger.exception(), or raise it again.",
+        "Python prints an exception that ends a thread. It prints nothing if an except block or a "
+        "pool has caught the exception, or if a function returns it to you. Then log the exception "
+        "in an except block with app.logger.exception(), or raise it again.",
         "error-swallowed",
     )

@@ -50,7 +50,7 @@ def running_is_not_202(site, work, location, running):
         )
     if running.status_code == 200 and running.data == over.data == b"null\n":
         return Broken(
-            f"{saw} with the body null, and so it did once the task was over.",
+            f"{saw} with the body null. When the task was over, the body was still null.",
             "null is the JSON for None, which is what a Python function returns if it ends without "
             "a return.",
             "Does GetTaskStatus.get return the response that it builds from the record, as in "
@@ -88,8 +88,8 @@ def running_is_not_202(site, work, location, running):
     return Broken(
         f"{saw}.",
         "The client was told to poll there, and only a 202 says that the task is still running.",
-        "Is there a resource at this URL? Is the record in tasks before the 202 is sent, under a "
-        "key that equals the last part of the URL, a string?",
+        "Is there a resource at this URL? Is the record in tasks before the 202 is sent? Is its "
+        "key a string, and equal to what follows the last slash in the URL?",
     )
 
 
@@ -329,8 +329,8 @@ def not_its_202(response):
         f"A task ended before its request did, and the request returned {response.status}.",
         "If the task takes longer, the request returns a 202. What a client gets must not depend "
         "on which of two threads is faster.",
-        "Return the 202 itself, for example Response(*accepted), and not what tasks holds by "
-        "then: the task may already have replaced it.",
+        "Return the 202 itself, for example Response(*accepted), instead of reading the record "
+        "from tasks: by then, the task may have replaced the record.",
     )
 
 

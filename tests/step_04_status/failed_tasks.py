@@ -134,6 +134,7 @@ def error_handler_failed(site, response):
     return Broken(
         story + crash,
         means,
-        "If the error handler fails, so does the starter's response_of(), which calls it. Before "
-        "that call, let the variable that you store in the end hold a plain 500.",
+        "If the error handler fails, so does the starter's response_of(), which calls the handler. "
+        "Before you call response_of(), put a plain 500 into the variable that your code stores in "
+        "the end.",
     )

@@ -130,7 +130,9 @@ def records_left(tasks):
     )
     means = "Records that nobody can fetch any more still take up memory."
     if any(tasks.values()):
-        return Broken(saw, means, "Is tasks the dict that the sweep removes records from?")
+        return Broken(
+            saw, means, "Does the sweep remove records from the dict named tasks, or from another?"
+        )
     return Broken(
         saw,
         means,

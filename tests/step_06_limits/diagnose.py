@@ -35,8 +35,8 @@ def too_many_run(calls, workers):
         return Broken(
             saw,
             means,
-            "A ThreadPoolExecutor has a fixed number of threads. pool.submit(task) gives it a "
-            "task.",
+            "A ThreadPoolExecutor never has more threads than you allow. pool.submit(task) gives "
+            "it a task.",
             "thread-for-each-task",
         )
     if len(pools) == 1:

@@ -178,7 +178,9 @@ def test_every_202_says_when_to_ask(site):
 
 @pytest.mark.part("e")
 def test_no_cache_stores_what_may_change(site):
-    """Every 202, every 503 and every response from a status URL has Cache-Control: no-store."""
+    """By default, every 202, every 503 and every response from a status URL has
+    Cache-Control: no-store.
+    """
     work = site.work()
     accepted = scenes.fill(site, work)[0]
     location = site.location(accepted)

@@ -269,7 +269,7 @@ def ended_unfinished(response, sent_first):
     if not sent_first or response.status_code != 202:
         return Broken(
             f"A task ended immediately. Its status URL returned {response.status}.",
-            "The task is finished, so the client should get its result.",
+            "The task is finished, so the client should get its response.",
             "What does the worker write to the result store, and does anything overwrite it?",
         )
     return Broken(
@@ -315,6 +315,6 @@ def aged_while_running(response):
     return Broken(
         "A task ran for three hours, and ended less than five minutes ago. Its status URL returned "
         f"{response.status}.",
-        "Its client has five minutes to fetch the result, however long the task took.",
+        "Its client has five minutes to fetch the response, however long the task took.",
         "Does the result replace the note, and is it kept for five minutes from then on?",
     )

@@ -369,7 +369,9 @@ def test_an_unreachable_broker_is_503(site, what):
 
 @pytest.mark.part("g")
 def test_no_cache_keeps_what_is_true_for_now(site):
-    """Every 202, every 503 and every response from a status URL has Cache-Control: no-store."""
+    """By default, every 202, every 503 and every response from a status URL has
+    Cache-Control: no-store.
+    """
     site.expect_celery()
     work = site.work()
     accepted = site.accepted(work)
