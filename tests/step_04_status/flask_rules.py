@@ -48,10 +48,22 @@ def signal_not_sent(errors):
     )
 
 
-def not_closed(closed):
-    if closed:
+def not_closed_once(after_a_poll, after_another):
+    """Closed after one poll of a finished task: so many times; after another poll: so many."""
+    if after_another > after_a_poll:
         return Broken(
-            f"The response was closed {len(closed)} times.",
+            "The view passed a function to its response's call_on_close(). Every poll of the "
+            "finished task calls this function again.",
+            "Polls send the view's own Response object. The server closes each response that it "
+            "has sent, so it closes this object again and again.",
+            "Keep plain values instead: response.get_data(), response.status and "
+            "list(response.headers). Then call response.close(). For each poll, make a new "
+            "Response from these values.",
+            "response-object-kept",
+        )
+    if after_another:
+        return Broken(
+            f"The response was closed {after_another} times.",
             "Functions from call_on_close(), for example one that deletes a file, then run again.",
             "Where does your code call response.close()?",
         )

@@ -393,6 +393,19 @@ MISTAKES = {
         "teardown_functions_are_told_of_a_failure",
     ),
     "signal-not-sent": Mistake(((SIGNAL, ""),), "error_trackers_are_told_of_a_failure"),
+    "response-object-kept": Mistake(
+        (
+            (
+                "record = response.get_data(), response.status, list(response.headers)\n" + CLOSE,
+                "record = response\n",
+            ),
+            (
+                SEND,
+                "        return record if isinstance(record, Response) else Response(*record)\n",
+            ),
+        ),
+        f"the_response_is_closed {CLOSING}",
+    ),
     "response-not-closed": Mistake(((CLOSE, ""),), f"the_response_is_closed {CLOSING}"),
     "closed-before-it-is-kept": Mistake(
         ((f"                    {KEEP}{CLOSE}", f"{CLOSE}                    {KEEP}"),),
