@@ -96,7 +96,11 @@ HOW_TO_GET = {  # by what is used: where to look, and the mistake
         "returns in the request.",
         "current-app-in-thread",
     ),
-    "g": ("In the request, before the thread starts, copy what is on g.", "g-in-thread"),
+    "g": (
+        "In the request, before the thread starts, copy what is on g. In the thread, put it on g "
+        "inside the with block, where there is a request context.",
+        "g-in-thread",
+    ),
     "request": (
         "In the request, before the thread starts, copy the environ.",
         "request-in-thread",

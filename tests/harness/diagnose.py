@@ -61,7 +61,8 @@ def works_in_request(app, work, exchange):
             "call.",
             "view() calls the view right there, so the client waits, and the thread gets the "
             "view's result instead of a function.",
-            "Thread(target=view) passes the view itself, and the new thread calls it.",
+            "target= takes the function itself, without parentheses, and the new thread calls it. "
+            "If it needs arguments, they go into args= and kwargs=.",
             "called-not-passed",
         )
     return Broken(
@@ -112,7 +113,9 @@ def not_a_202(app, response, what):
         body = response.get_data(as_text=True).strip().strip('"')
         if body in [call.result for call in app.calls()]:
             saw += f' Its body is what the view returned: "{shortened(body)}".'
-            returns += " It should be the 202, even if the view has returned by then. Does your code"
+            returns += (
+                " It should be the 202, even if the view has returned by then. Does your code"
+            )
             returns += " call the view there, or return an object that the task changes?"
         else:
             returns += " If there is no status code after the body, the client gets a 200."
