@@ -20,7 +20,7 @@ def without_context(error, place):
             f"The task's thread called copy_current_request_context{place}.",
             "This function copies the context of the thread that calls it, and the task's thread "
             "had none.",
-            "Call the function in the request, and make what it returns the new thread's target.",
+            "Call it in the request, and pass the function that it returns to Thread as target=.",
             "context-copied-in-thread",
         )
     used = proxy_used(error)
@@ -70,16 +70,16 @@ def from_no_environ(value, place):
         return Broken(
             f"{saw}Its argument was None.",
             means,
-            "A function without a return statement returns None. Does your function that copies "
-            "the environ return the copy?",
+            "A function without a return statement returns None. Does the function that copies the "
+            "environ return the copy?",
             "environ-not-returned",
         )
     if inspect.isroutine(value):
         return Broken(
             f"{saw}Its argument was a function.",
             means,
-            "Parentheses call a function. Call it before the thread starts, and pass on the "
-            "environ that it returns.",
+            "Add parentheses to call this function. Call it before the thread starts, and pass on "
+            "the environ that it returns.",
             "environ-not-called",
         )
     return Broken(
@@ -92,8 +92,8 @@ def from_no_environ(value, place):
 NAMES = {"app": "current_app"}
 HOW_TO_GET = {  # by what is used: where to look, and the mistake
     "app": (
-        "The app itself needs no context. Use app, or what current_app._get_current_object() "
-        "returns in the request.",
+        "Use the app itself, which needs no context: app, or the object that "
+        "current_app._get_current_object() returns in the request.",
         "current-app-in-thread",
     ),
     "g": (

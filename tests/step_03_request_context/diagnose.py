@@ -16,7 +16,7 @@ def without_request(task):
     if task.has_app:
         return Broken(
             f"The task has an app context, but no request context: {described(task.error)}.",
-            "An app context brings current_app and g. Only a request context brings request.",
+            "An app context provides current_app and g. Only a request context provides request.",
             "app.request_context(environ) creates a request context from an environ.",
             "app-context-only",
         )
@@ -171,7 +171,7 @@ def parsed_first(task, sent):
         return None
     if sent == "file" and finds(task.endpoint, lambda: request.form["name"], data={"name": "Ada"}):
         return Broken(
-            f"A task gets the text fields of a form, but not an uploaded file: {task.came}.",
+            f"A task got the text fields of a form, but not an uploaded file: {task.came}.",
             "request.form holds only the text fields. Files come in the same body, and Flask keeps "
             "them in request.files.",
             "Keep the bytes of the body, whatever they contain: request.get_data().",
@@ -191,7 +191,7 @@ def read_as_text(task, sent):
     return Broken(
         "In the task, some bytes of the file had become U+FFFD, the replacement character.",
         "Your code decoded the body as text. A photo is not text, so decoding it loses bytes.",
-        "request.get_data() returns bytes. as_text=True and decode() spoil them.",
+        "request.get_data() returns bytes. as_text=True and decode() corrupt them.",
         "body-kept-as-text",
     )
 
@@ -279,8 +279,8 @@ def hooks_ran_again(times):
     """The Broken for a before_request function that ran several times for a single request."""
     return Broken(
         f"A before_request function ran {times} times for one request.",
-        "The function then does its work again for the task. For example, it counts a visit more "
-        "than once.",
+        "The function then does its work again for the task. If it counts visits, for example, it "
+        "counts this one more than once.",
         "In the task, call only the view. preprocess_request() and full_dispatch_request() run the "
         "hooks as well.",
         "hooks-run-twice",
@@ -335,12 +335,12 @@ def mixed_up(found, other=None):
     found: a tuple for each task: n and, if there is an other, the body or g.user.
     """
     requests, *others = (set(seen) for seen in zip(*found, strict=True))
-    saw = f"{len(found)} requests started a task each, and "
+    saw = f"Each of {len(found)} requests started a task, and "
     look = "Keep a task's data in a local variable of the inner function, not in a global one."
     if len(requests) == 1 and requests != {None}:
         return Broken(
             f"{saw}all {len(found)} tasks saw the same request.",
-            "One client's work is done with another client's request.",
+            "A task does one client's work with another client's request.",
             look,
             "one-copy-for-all",
         )
@@ -348,7 +348,7 @@ def mixed_up(found, other=None):
         return Broken(
             f"{saw}each request put its own number on g.user. All {len(found)} tasks saw the same "
             "number.",
-            "One client's work is done in the name of another client.",
+            "A task does one client's work in the name of another client.",
             look,
             "one-g-for-all",
         )

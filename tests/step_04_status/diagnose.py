@@ -62,8 +62,8 @@ def running_is_not_202(site, work, location, running):
         return Broken(
             f"{saw}. Once the task was over, it returned {described_value(report)}.",
             'The view returned "done". The client should get that, as it would without async_api.',
-            "Send no report about the task: return 202 while it is running, and then the view's "
-            "own response.",
+            "Don't send a report about the task: return 202 while it is running, and then the "
+            "view's own response.",
             "report-on-the-task",
         )
     if running.status_code == over.status_code == 200:
@@ -80,9 +80,9 @@ def running_is_not_202(site, work, location, running):
         return Broken(
             f"{saw}. Its record is in tasks, under a key of the type {kind}.",
             "The task_id that GetTaskStatus.get receives from the URL is a string. In a dict, a "
-            f"string never finds a key of the type {kind}, even if both look the same in print.",
-            "Make the id a string, once, before you use it for url_for and tasks: "
-            "uuid.uuid4().hex is one.",
+            f"string never matches a key of the type {kind}, even if both look the same in print.",
+            "Use a string as the id from the beginning, in url_for as well as in tasks, for "
+            "example uuid.uuid4().hex.",
             "id-not-a-string",
         )
     return Broken(
@@ -115,7 +115,8 @@ def failed(site, saw, means):
     if other and not site.place(error):
         return Broken(
             saw,
-            "Flask-RESTful passes to each method of the resource what is in its URL: task_id=….",
+            "Flask-RESTful passes the id from the URL to each method of the resource, as "
+            "task_id=….",
             "After self, the method needs a parameter of the same name as in /status/<task_id>.",
             "method-without-task-id",
         )
@@ -136,7 +137,7 @@ def not_202_before_the_task_begins(early, later):
     """The Broken for a status URL's response before the task's thread runs; later: one after."""
     saw = (
         "Before the task's thread had run its first line, the status URL returned "
-        f"{early.status}. When the view was at work, the URL returned {later.status}."
+        f"{early.status}. Once the view was running, the URL returned {later.status}."
     )
     if (early.status_code, later.status_code) == (404, 202):
         return Broken(
@@ -199,8 +200,8 @@ def same_url_each_time(site, work):
     if scenes.next_location(site, work) != location:
         return Broken(
             "Tasks that began at the same time all had the same status URL.",
-            "The id is made from the time. Two requests at the same time share an id, and anyone "
-            "can guess a time.",
+            "The id is made from the time. Two requests at the same time get the same id, and "
+            "anyone can guess a time.",
             "uuid.uuid4() makes an id that is different each time and that nobody can guess.",
             "id-by-the-clock",
         )
@@ -285,7 +286,7 @@ def some_ids_only(url, other, response):
         "GetTaskStatus gets only some of the URLs that clients can poll. CatchAll gets the others, "
         "and starts a task for each poll.",
         "A converter, as in <uuid:task_id>, decides which ids a URL can have. <task_id> without a "
-        "converter takes everything up to the next slash.",
+        "converter matches everything up to the next slash.",
         "some-ids-only",
     )
 

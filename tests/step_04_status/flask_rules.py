@@ -19,13 +19,13 @@ def async_view_not_run(site, response):
 
 
 def teardown_not_told(function, given):
-    told = f"called with: {', then '.join(map(repr, given))}" if given else "not called"
+    told = f"called with {', then with '.join(map(repr, given))}" if given else "not called"
     none = given and not any(given)
     return Broken(
-        f"One view returned, another raised ArithmeticError. In their tasks, a {function} function "
-        f"was {told}.",
-        "Such functions commit or roll back. If one gets None although the view failed, it commits "
-        "half-written work.",
+        f"One view returned, and another raised ArithmeticError. In their tasks, a {function} "
+        f"function was {told}.",
+        "Such a function may commit or roll back a database transaction. If it gets None although "
+        "the view failed, it commits half-written work.",
         "Raise the exception again inside the with block of the request context, once you have the "
         "response.",
         "teardown-not-told" if none and len(given) == 2 else None,
@@ -70,8 +70,8 @@ def not_closed_once(after_a_poll, after_another):
     return Broken(
         "The view passed a function to its response's call_on_close(). The task is over, but "
         "nothing has called the function.",
-        "A server closes each response that it has sent. At that point, for example, an app "
-        "deletes temporary files.",
+        "A server closes each response that it has sent. That is when an app can delete temporary "
+        "files, for example.",
         "Call response.close() once the record has the response's status, headers and body.",
         "response-not-closed",
     )

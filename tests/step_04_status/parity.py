@@ -182,7 +182,7 @@ def replaced_by_another_500(task):
         f"{described_value(task.seen.body)}.",
         f"The blocking endpoint sends {described_value(task.expected.body)}. (The check has added "
         "error handlers.) If a view fails, your code gets the right response and reads its body, "
-        "but in the end the record has another one.",
+        "but in the end the record holds a different one.",
         "Does an except block replace the response that you have kept? Set the plain 500 before "
         "the try statement, so that a better response replaces it, and not the other way around.",
         "kept-response-replaced",

@@ -94,7 +94,7 @@ def not_forgotten(site, work, polls):
 def one_for_each_sweep():
     return Broken(
         "Two tasks ended more than five minutes ago. One sweep forgot one of them, and the next "
-        "sweep the other.",
+        "sweep forgot the other.",
         "If tasks end more often than sweeps run, memory still fills up.",
         "An if statement tests once, but a while loop goes on as long as there is an old task. A "
         "for loop over a list skips an item each time it removes one from that list.",
@@ -128,7 +128,7 @@ def records_left(tasks):
         f"Two tasks are forgotten, but the dict named tasks still has {len(tasks)} {are} is "
         f"{described_value(next(iter(tasks.values())))}."
     )
-    means = "Records that nobody can fetch any more still take up memory."
+    means = "Records that nobody can fetch anymore still take up memory."
     if any(tasks.values()):
         return Broken(
             saw, means, "Does the sweep remove records from the dict named tasks, or from another?"
@@ -199,7 +199,7 @@ def follows_the_system_clock(site, response, fits, hours, ended):
     if "utcnow" in site.clock.asked:
         mistake = "utcnow-for-age"
         look = (
-            "utcnow() returns the time in UTC, and timestamp() mistakes it for local time. "
+            "utcnow() returns the time in UTC, but timestamp() treats it as local time. "
             "Besides, utcnow() follows the system clock. time.monotonic() never goes back."
         )
     elif "monotonic" not in site.clock.asked:

@@ -105,7 +105,7 @@ def failed_for_a_task(site, error, saw):
         return Broken(
             f"clean_old_tasks() raised KeyError for the id of a task that is already forgotten"
             f"{place}.",
-            "The task's record is already gone, but the sweep came to the task again.",
+            "The task's record is already gone, but the sweep looked for it again.",
             "When you remove a record from tasks, remove the task's end time as well. Note each "
             "task's end only once.",
             "end-left-in-queue",
@@ -231,7 +231,7 @@ def lost(what, status_code, mistake):
         return Broken(
             f"{saw} 404.",
             "While the sweep was building a new dict, requests added their records to the old one.",
-            "Do not assign a new dict to the name tasks: remove what is old from the existing "
+            "Do not assign a new dict to the name tasks: remove old records from the existing "
             "dict.",
             mistake,
         )
@@ -266,8 +266,8 @@ def overlooked(status_code):
 def never_started():
     return Broken(
         "The app served requests, but started no threads except those for their tasks.",
-        "The cleaner is a thread of its own, because old tasks have to be forgotten even while no "
-        "requests come.",
+        "The cleaner is a thread of its own, because the app has to forget old tasks even while no "
+        "requests arrive.",
         "Does your code reach the line that starts the cleaner? Flask calls a function before each "
         "request only if it is decorated with @app.before_request.",
         "cleaner-never-started",
@@ -285,9 +285,9 @@ def no_cleaner(site, work):
         return never_started()
     return Broken(
         "No cleaner is running. A task became old, and nothing happened to its record until the "
-        "next request came.",
+        "next request arrived.",
         "Without requests, old tasks stay in memory. A cleaner is a thread that needs no requests.",
-        "If @app.before_request is still on the line above clean_old_tasks(), take it out. Start a "
+        "If @app.before_request is still on the line above clean_old_tasks(), remove it. Start a "
         "thread that sweeps again and again.",
         "sweeps-at-requests",
     )
@@ -310,7 +310,7 @@ def will_not_sweep(site, story):
 
 def cleaner_failed(site, error):
     saw = f"The cleaner's thread failed with {described(error)}{site.place(error)}."
-    means = "An exception that nothing catches ends its thread. This cleaner sweeps no more."
+    means = "An exception that nothing catches ends its thread. This cleaner no longer sweeps."
     if "the clock failed once" in str(error):
         return Broken(
             saw,
@@ -368,13 +368,13 @@ def called_not_passed():
 def cleaner_ended(site, known, story):
     """The Broken for cleaners that have ended without an uncaught exception. known: all of them."""
     saw = f"{story} The app started a cleaner, but its thread has ended."
-    means = "A thread ends when its function returns. After that, it sweeps no more."
+    means = "A thread ends when its function returns. After that, it no longer sweeps."
     if site.clock.failed:
         return Broken(
             saw,
             means,
-            "After an error in a sweep, the loop has to go on. Is the try around the loop? Then "
-            "the error ends the loop first. Put the try inside the loop.",
+            "After an error in a sweep, the loop has to go on. A try around the loop catches the "
+            "error too late: the loop has already ended. Put the try inside the loop.",
             "try-around-the-loop",
         )
     wait = (
@@ -394,7 +394,7 @@ def cleaner_ended(site, known, story):
     return Broken(
         saw,
         means,
-        f"The cleaner needs a loop that goes on. {wait}, so it can be part of the loop's "
+        f"The cleaner needs a loop that keeps running. {wait}, so it can be part of the loop's "
         "condition.",
         "cleaner-without-loop",
     )

@@ -182,7 +182,7 @@ def test_the_cleaner_sweeps_by_itself(site):
     serve(site, sweep_seconds=0.01)
     for _ in range(2):  # a cleaner that sweeps only once may be in time for the first task
         location = finish(site, work)
-        expect_the_cleaner_to_forget(site, work, location, "An old task was not forgotten.")
+        expect_the_cleaner_to_forget(site, work, location, "The app did not forget an old task.")
 
 
 @pytest.mark.part("b")
@@ -259,7 +259,7 @@ def test_the_cleaner_survives_an_error(site):
     serve(site, sweep_seconds=0.01)
     location = finish(site, work)
     site.clock.fail_once()
-    story = "The clock was made to fail once, and an old task was not forgotten."
+    story = "The check made the clock fail once, and the app did not forget an old task."
     expect_the_cleaner_to_forget(site, work, location, story)
     site.changes.wait_until(lambda: not site.clock.failing)
     come_to_rest(site)  # the cleaner may be about to log the error

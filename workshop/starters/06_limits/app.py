@@ -27,8 +27,8 @@ sweeping = threading.Lock()  # two sweeps at the same time could take each other
 cleaner, starting = None, threading.Lock()  # two first requests can arrive at the same time
 stop_cleaner = threading.Event()  # set it to end the cleaner immediately
 
-# TODO (a): At most app.config["WORKERS"] tasks run at the same time: 8. The others wait, and no
-# request starts a thread any more. What do all requests share?
+# TODO (a): At most app.config["WORKERS"] tasks run at the same time, 8 by default. The others wait,
+# and no request starts a thread anymore. What do all requests share?
 
 
 def async_api(view):
@@ -42,8 +42,8 @@ def async_api(view):
         task_id = uuid.uuid4().hex  # random: no client can guess another's id
         location = url_for("gettaskstatus", task_id=task_id)
         accepted = "accepted\n", 202, {"Location": location, "Content-Type": "text/plain"}
-        # TODO (b): At most app.config["WAITING"] tasks wait: 8. Any further request gets a 503 with
-        # Retry-After, and leaves nothing behind. Where does a task give its slot back?
+        # TODO (b): At most app.config["WAITING"] tasks wait, 8 by default. Any further request gets
+        # a 503 with Retry-After, and leaves nothing behind. Where does a task give its slot back?
         tasks[task_id] = accepted  # before the thread starts, because the thread replaces it
 
         def task():
@@ -145,8 +145,8 @@ def start_cleaner():
 # TODO (c): On SIGTERM or Ctrl-C, the server finishes the tasks that it accepted, and then ends with
 # exit status 0. What if the server that imports this file has its own handlers?
 #
-# TODO (d): The server ends at the latest app.config["GRACE_SECONDS"] after the signal: 30. A second
-# signal ends it immediately.
+# TODO (d): The server ends no later than app.config["GRACE_SECONDS"] after the signal, 30 by
+# default. A second signal ends it immediately.
 #
 # TODO (e): A status URL's response may change any moment. Every 202 has Retry-After, and every
 # response has Cache-Control: no-store, unless its view says otherwise.

@@ -146,7 +146,7 @@ def error_response(error):
 
 
 # TODO (c): Any web process returns a 202 for a task that was accepted, and a 404 for any other.
-# Which of the two does Celery call PENDING?
+# Celery reports PENDING for a waiting task and for an unknown one: how do you tell them apart?
 #
 # TODO (d): A poll of a finished task gets the response. What does a worker return, so that Celery
 # stores the status, the headers and the body?
