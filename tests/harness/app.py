@@ -165,6 +165,7 @@ class App:
         if busy:
             raise Broken(
                 f"A thread of the app is still alive after the test{self.at(busy[0])}.",
-                "Nothing in the test keeps it busy.",
+                "The test has let all work go on"
+                + (", and set stop_cleaner." if hasattr(stop, "set") else "."),
                 "Is there a loop that never ends, or a wait that nothing ends?",
             )

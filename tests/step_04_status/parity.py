@@ -252,6 +252,21 @@ def built_by_other_rules(task):
     )
 
 
+def record_sent_as_json(task):
+    """Only the poll's 500 says that bytes are not JSON: nothing that the view did."""
+    if not task.is_500 or is_500(task.expected) or task.call.error:
+        return None
+    if "bytes is not JSON serializable" not in task.last_words:
+        return None
+    return Broken(
+        f"{task.story} The task's status URL returned 500.{task.last_words}",
+        "Flask-RESTful turns what a resource returns into JSON, unless it is a response. Bytes "
+        "cannot be turned into JSON.",
+        "Does GetTaskStatus return the record itself? It should return Response(*record).",
+        "record-sent-as-json",
+    )
+
+
 def body_as_text(task):
     """The response was made, but its body is not text."""
     try:
@@ -305,6 +320,7 @@ CAUSES = [
     abort_taken_for_a_crash,
     replaced_by_another_500,
     handlers_forgotten,
+    record_sent_as_json,
     built_at_the_poll,
     built_by_other_rules,
     body_as_text,

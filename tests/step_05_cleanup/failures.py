@@ -10,8 +10,8 @@ DEFAULTS = {"KEEP_SECONDS": 300, "SWEEP_SECONDS": 60}  # the lesson's
 
 ONE_STEP = (
     "Between the line that tests something and the line that acts on the outcome, another thread "
-    "can run. Hold a lock while both lines run. All threads have to share the lock, so create it "
-    "outside the function."
+    "can run. In this function, hold a lock while both lines run. All threads have to share the "
+    "lock, so create it outside the function."
 )
 OWN_LOCK = " Do not use the sweep's lock here, or each request would wait for a sweep to end."
 
@@ -90,8 +90,8 @@ def changed_while_looping(error, saw):
     return Broken(
         saw,
         "The sweep changes what it is looping over, so Python stops the loop.",
-        "Loop over a copy, for example list(tasks). Or keep the tasks in a queue, and take the "
-        "oldest from there.",
+        "Put list(…) around what the loop goes over: it makes a copy. Or keep the tasks in a "
+        "queue, and take the oldest from there.",
         "deletes-while-looping",
     )
 

@@ -189,6 +189,13 @@ MISTAKES = {
         f"{NEVER_THE_RESPONSE} a_task_may_end_before_its_request "
         "other_methods_do_not_harm_a_task a_task_whose_teardown_fails_is_finished",
     ),
+    "record-sent-as-json": Mistake(
+        ((SEND, "        return record\n"),),
+        "a_client_never_sees_a_traceback a_task_may_end_before_its_request "
+        "an_async_view_is_run_to_its_end answers_with_the_path other_methods_do_not_harm_a_task "
+        "sends_back_what_it_received sends_the_500_of_the_blocking_endpoint "
+        f"sends_what_the_blocking_endpoint_would {CLOSING}",
+    ),
     "record-not-returned": Mistake(((SEND, "        Response(*record)\n"),), NEVER_THE_RESPONSE),
     "method-without-task-id": Mistake(
         (("    def post(self, task_id):\n", "    def post(self):\n"),),
