@@ -247,7 +247,7 @@ MISTAKES = {
             ),
         ),
         f"{PARITY} the_response_can_be_read_again a_client_never_sees_a_traceback "
-        f"{CLOSING} answers_with_the_path",
+        f"{CLOSING} the_response_is_closed answers_with_the_path",
     ),
     "resource-taken-for-a-view": Mistake(
         ((MAKE, "        response = app.make_response(view(*args, **kwargs))\n"),),
