@@ -1,6 +1,6 @@
 """`python3 -m workshop`: check the Python, switch to the one in .venv, and run the command there.
 
-Every Python must be able to read this file, however old it is, to say that it is too old.
+This file must run even on a very old Python, so that it can say that the Python is too old.
 """
 
 import os

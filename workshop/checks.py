@@ -34,7 +34,7 @@ class Verdict:
     """What the checks found.
 
     promises: the part that each promise belongs to; "" if it is an earlier step's
-    kept, broken: the promises that were checked; after a broken one, the others may not have been
+    kept, broken: the promises that were checked; checking may stop at the first broken one
     explanation: of the first broken promise, by heading; None if all promises are kept
     part: of the first broken promise; "" if it is an earlier step's, or if none was seen to break
     """

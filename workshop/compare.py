@@ -96,6 +96,6 @@ def side_by_side(left, right, titles):
 
 
 def as_diff(left, right, titles):
-    """The same as a diff, for a terminal that is too narrow for two columns."""
+    """The same comparison as a diff, for a terminal that is too narrow for two columns."""
     lines = unified_diff(left.splitlines(), right.splitlines(), *titles, n=CONTEXT, lineterm="")
     return Text("\n").join(Text(line, STYLES.get(line[:1], "")) for line in lines)

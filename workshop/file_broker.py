@@ -1,7 +1,8 @@
 """A broker and a result store for Celery in a folder, to try step 7 without Redis.
 
 Celery has its own, filesystem:// and file://. But they write a file under its final name, so a
-worker may take half a message, and a poll may find half a result. And they delete nothing.
+worker may take half a message, and a poll may find half a result. And file:// never deletes
+a result.
 
 A process uses this broker if it imports this module and has the variables of environment().
 """
@@ -45,7 +46,7 @@ def write(path, content, modified=None):
 
 
 def put_back(environ, process):
-    """Put the messages back that a process took and, when it was killed, had not done."""
+    """Put back the messages that a killed process had taken but not finished."""
     folder = Path(environ.get("WORKSHOP_FILES", ""))
     for path in folder.glob(f"taken/{process}/*/*"):
         with contextlib.suppress(OSError):  # somebody else does the same

@@ -15,7 +15,7 @@ NAME = "WORKSHOP_LIFELINE"  # the environment variable with the number of the so
 
 
 class Process(subprocess.Popen):
-    """A process with a lifeline. It ends with this one if it calls hold()."""
+    """A process with a lifeline. It calls hold(), and then ends when this one does."""
 
     def __init__(self, command, env=None, **options):
         self._lifeline, theirs = socket.socketpair()

@@ -49,7 +49,7 @@ def remembered(step):
 
 
 def last_part(step):
-    """The part that was red the last time that one was; if none was, the first."""
+    """The part that was most recently red, or the first part if none has been."""
     return next((part for _, part, _ in reversed(_lines(step)) if part), "a")
 
 

@@ -117,7 +117,7 @@ def put_solutions(step):
 
 
 def put_back(files):
-    """Make these saved files, by step, app.py again. Afterwards they are no longer next to it.
+    """Rename these saved files, by step, back to app.py.
 
     Returns the files that hold what they replaced, unless that was a starter or a solution.
     """

@@ -2,9 +2,9 @@
 
     python -m workshop.timeline --app steps/02_thread/app.py run ...
 
-The app does not notice. This module observes when Werkzeug's request handler begins and ends, and
-when a thread that a request has started does. It prints to stderr, and time runs down: an open line
-is a request that waits for its response, or a task at work.
+The app does not notice. This module observes the beginning and the end of each request, and of each
+thread that a request starts. It prints to stderr, and time runs from top to bottom: an open line is
+a request that waits for its response, or a task at work.
 
        0.0 s  ┬    GET /hello
        0.0 s  │ ┬  thread: task

@@ -114,9 +114,9 @@ def not_a_202(app, response, what):
         if body in [call.result for call in app.calls()]:
             saw += f' Its body is what the view returned: "{shortened(body)}".'
             returns += (
-                " It should be the 202, even if the view has returned by then. Does your code"
+                " It should be the 202, even if the view has returned by then. Does that"
+                " function call the view, or return an object that the task later changes?"
             )
-            returns += " call the view there, or return an object that the task changes?"
         else:
             returns += " If there is no status code after the body, the client gets a 200."
         return Broken(saw, accepted, returns, "answers-200")

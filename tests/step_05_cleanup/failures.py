@@ -10,8 +10,8 @@ DEFAULTS = {"KEEP_SECONDS": 300, "SWEEP_SECONDS": 60}  # the lesson's
 
 ONE_STEP = (
     "Between the line that tests something and the line that acts on the outcome, another thread "
-    "can run. In this function, hold a lock while both lines run. All threads have to share the "
-    "lock, so create it outside the function."
+    "can run. Hold a lock while both lines run, in the function that contains them. All threads "
+    "have to share the lock, so create it outside that function."
 )
 OWN_LOCK = " Do not use the sweep's lock here, or each request would wait for a sweep to end."
 
