@@ -19,6 +19,11 @@ def status(text):
     return stderr_console.status(text) if stderr_console.is_terminal else contextlib.nullcontext()
 
 
+def say(text):
+    """Print this; on a terminal, break lines only between words."""
+    console.print(text, markup=False, soft_wrap=not console.is_terminal)
+
+
 def show_verdict(step, verdict):
     """Show which promises are kept, and then what to do next or the first broken promise."""
     if verdict.green:

@@ -14,7 +14,7 @@ import click
 
 from workshop import WINDOWS, lifeline
 from workshop.arguments import step_argument
-from workshop.screen import console
+from workshop.screen import console, say
 from workshop.steps import CACHE, TOP, shown
 from workshop.worker import PATIENCE, Worker
 
@@ -74,11 +74,6 @@ def on_stop_signals(handler):
         if before[each] != signal.SIG_IGN or each == signal.SIGINT:  # nohup ignores one
             signal.signal(each, handler)
     return before
-
-
-def say(text):
-    """Print this; on a terminal, break lines only between words."""
-    console.print(text, markup=False, soft_wrap=not console.is_terminal)
 
 
 def until_stopped(stops, web, worker=None):

@@ -196,10 +196,12 @@ def _install(groups, stamp):
     import tomllib
 
     names = []
-    adds = set(stamp["groups"].values()) == {lock_checksum()}  # and changes nothing that is there
+    again = stamp.get("unfinished", False)  # then what the groups share is installed again, too
+    adds = not again and set(stamp["groups"].values()) == {lock_checksum()}
 
     def on_line(line):
         if line.startswith("Installing collected packages"):  # without a network, it never does
+            # If this only adds packages, what is there stays good, whatever happens.
             STAMP.write_text(json.dumps(stamp | {"unfinished": True}) if adds else "")
         elif name := re.match(r"Collecting ([\w.-]+)|Processing .*[/\\]([\w.]+)-", line):
             names.append(name[1] or name[2])
@@ -208,7 +210,7 @@ def _install(groups, stamp):
     listed = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["dependency-groups"]
     options = "--no-user --no-input --disable-pip-version-check --progress-bar off --retries 2"
     options = [*options.split(), "-c", REQUIREMENTS.name]
-    options += ["--force-reinstall"] * stamp.get("unfinished", False)
+    options += ["--force-reinstall"] * again
     wanted = [requirement for group in groups for requirement in listed[group]]
     _run(PYTHON, "-m", "pip", "install", *options, *wanted, on_line=on_line)
     if len(names) % 6:

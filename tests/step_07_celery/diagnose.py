@@ -157,10 +157,13 @@ def one_view_for_two(site, called):
     )
 
 
+def put_on_g(value):
+    return f"A before_request function put a lock, a list that contains itself, and {value} on g."
+
+
 def not_sent_with_g(site, response, value):
     return Broken(
-        f"A before_request function put a lock, a list that contains itself, and {value} on g. "
-        f"The request returned {response.status}.{site.last_words()}",
+        f"{put_on_g(value)} The request returned {response.status}.{site.last_words()}",
         "Hooks put all kinds of values on g, such as database connections.",
         "Send the values that JSON can hold, and leave out the others.",
         "not-json-is-500" if response.status_code == 500 else None,
@@ -169,8 +172,7 @@ def not_sent_with_g(site, response, value):
 
 def not_read_with_g(site, delivery, value):
     return Broken(
-        f"A before_request function put a lock, a list that contains itself, and {value} on g. "
-        f"The request was accepted, but no view was called.{why(site, delivery)}",
+        f"{put_on_g(value)} The request was accepted, but no view was called.{why(site, delivery)}",
         "The client has a 202, but no worker does the work.",
         "Celery writes and reads messages with the module kombu.utils.json. Write each "
         "value with that module's dumps(), read it with its loads(), and send it only if it comes "

@@ -32,13 +32,7 @@ def states(step):
     return dict(zip(parts(step), before_and_after, strict=True))
 
 
-# Each part of each step whose parts have states.
-PARTS = [
-    (step, part)
-    for step in STEPS
-    if (judge.HERE / step.folder / "parts.py").exists()
-    for part in parts(step)
-]
+PARTS = [(step, part) for step in STEPS for part in parts(step)]
 every_part = pytest.mark.parametrize(
     ("step", "part"), PARTS, ids=[f"{step.folder}-{part}" for step, part in PARTS]
 )

@@ -350,6 +350,17 @@ def test_if_more_groups_are_interrupted_the_ones_before_are_still_good(ready, py
     assert "unfinished" not in json.loads(ready.STAMP.read_text())
 
 
+def test_if_the_repair_is_interrupted_too_all_is_made_again(ready, pythons):
+    pythons.amiss = {"Installing": KeyboardInterrupt()}
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            ready.ensure("core", "lab")
+    pythons.__init__()
+
+    assert ready.ensure("core") is True
+    assert pythons.asked == ALL
+
+
 def test_new_versions_are_installed_into_what_is_there(ready, pythons):
     ready.REQUIREMENTS.write_text("parcel==1.0.1\n")
 
