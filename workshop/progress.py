@@ -7,7 +7,6 @@ the code is checked again. So nothing is lost if the folder is moved or .worksho
 
 import contextlib
 import hashlib
-import json
 import re
 import sys
 
@@ -15,7 +14,7 @@ from workshop import setup
 from workshop.checks import Verdict, check
 from workshop.steps import CACHE, STEPS, TOP
 
-# A line for each verdict: a fingerprint, the step's folder, the part, and the explanation as JSON.
+# A line for each verdict: a fingerprint, the step's folder, "green" or "red", and the red part.
 VERDICTS = CACHE / "verdicts"
 
 
@@ -39,27 +38,26 @@ def fingerprint(step):
 
 
 def remembered(step):
-    """The Verdict on the code as it is now, without its promises; None if it is not known."""
+    """The Verdict on the code as it is now, with no more than its part; None if it is not known."""
     wanted = fingerprint(step)
-    with contextlib.suppress(ValueError):
-        for found, part, explanation in _lines(step):
-            if found == wanted:
-                return Verdict(explanation=json.loads(explanation), part=part)
+    for found, color, part in _lines(step):
+        if found == wanted:
+            return Verdict(explanation=None if color == "green" else {}, part=part)
     return None
 
 
 def last_part(step):
     """The part that was most recently red, or the first part if none has been."""
-    return next((part for _, part, _ in reversed(_lines(step)) if part), "a")
+    return next((part for _, _, part in reversed(_lines(step)) if part), "a")
 
 
 def _lines(step):
-    """What is remembered of a step, as triples of a fingerprint, a part and an explanation."""
+    """What is remembered of a step, as triples of a fingerprint, a color and a part."""
     try:
         lines = VERDICTS.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return []
-    triples = [re.match(rf"(\w+) {step.folder} (\w?) (.*)", line) for line in lines]
+    triples = [re.fullmatch(rf"(\w+) {step.folder} (green|red) (\w?)", line) for line in lines]
     return [triple.groups() for triple in triples if triple]
 
 
@@ -70,8 +68,8 @@ def remember(step, verdict, before):
     with contextlib.suppress(OSError):  # a folder that cannot be written to, or a full disk
         CACHE.mkdir(exist_ok=True)
         with VERDICTS.open("a", encoding="utf-8") as lines:
-            explanation = json.dumps(verdict.explanation)
-            lines.write(f"{before} {step.folder} {verdict.part} {explanation}\n")
+            color = "green" if verdict.green else "red"
+            lines.write(f"{before} {step.folder} {color} {verdict.part}\n")
 
 
 def checked(step):
